@@ -1,0 +1,39 @@
+"""What every test and every example in a docstring starts from, and is put back to."""
+
+import os
+import random
+
+# Read by the peers when they are first imported. Keras is the tests' oracle, on the same engine.
+os.environ["KERAS_BACKEND"] = "jax"
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import jax
+import numpy as np
+import pytest
+
+import kerata
+from kerata.engine import naming, policies, registry, rng, settings
+
+
+@pytest.fixture(autouse=True)
+def _same_start_for_all():
+    """Begin names and random numbers anew before each test; put global state back after it."""
+    saved, policy = settings.snapshot(), policies.dtype_policy()
+    custom_objects = registry.get_custom_objects()
+    registered = dict(custom_objects)
+    naming.reset()
+    rng.reset()
+    random.seed(0)
+    np.random.seed(0)
+    yield
+    settings.restore(saved)
+    policies.set_dtype_policy(policy if policy.name != settings.floatx() else None)
+    custom_objects.clear()
+    custom_objects.update(registered)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _names_in_examples(doctest_namespace):
+    """Give docstrings' examples the names that they take for granted."""
+    doctest_namespace.update(kerata=kerata, np=np, jax=jax, jnp=jax.numpy)

@@ -1,0 +1,40 @@
+"""What Keras's programs ask a backend for (public namespace `kerata.backend`)."""
+
+from kerata.engine.dtypes import result_type as result_type, standardize_dtype as standardize_dtype
+from kerata.engine.naming import get_uid as get_uid
+from kerata.engine.registry import publish
+from kerata.engine.settings import (
+    backend as backend,
+    epsilon as epsilon,
+    floatx as floatx,
+    image_data_format as image_data_format,
+    set_epsilon as set_epsilon,
+    set_floatx as set_floatx,
+    set_image_data_format as set_image_data_format,
+)
+from kerata.engine.symbolic import KerasTensor
+
+
+def is_keras_tensor(x) -> bool:
+    """Return whether `x` is a symbolic tensor."""
+    return isinstance(x, KerasTensor)
+
+
+def is_float_dtype(dtype) -> bool:
+    """Return whether `dtype` is a floating type."""
+    return standardize_dtype(dtype).startswith(("float", "bfloat"))
+
+
+def is_int_dtype(dtype) -> bool:
+    """Return whether `dtype` is an integer type."""
+    return standardize_dtype(dtype).startswith(("int", "uint"))
+
+
+def clear_session(free_memory: bool = True) -> None:
+    """Forget automatic names, compiled programs and the random state: see `utils.clear_session`."""
+    from kerata import utils
+
+    utils.clear_session(free_memory=free_memory)
+
+
+publish(globals())
