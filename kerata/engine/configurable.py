@@ -1,0 +1,353 @@
+"""Recorded arguments -> `get_config()`/`from_config()`, and objects <-> configs.
+
+`Configurable` notes the arguments of every `__init__` as it runs, so a class needs no `get_config`
+of its own. A config holds plain data; an object in it becomes a dict {"module", "class_name",
+"config", "registered_name"}, in Keras's spelling.
+"""
+
+import functools
+import inspect
+import types
+import weakref
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+
+from kerata.engine import registry
+from kerata.engine.errors import UnsafeModelError, unknown_name
+from kerata.engine.registry import (  # noqa: F401 (one place to import from)
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    publish,
+    publish_as,
+    register_keras_serializable,
+    resolve,
+)
+
+# Subclasses that the running program defined, by (module, name): those under "keras." can be
+# loaded without registration, since that prefix is as trusted as our own.
+_defined: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
+
+
+class Configurable:
+    """Base of everything with a configuration: it records the arguments of `__init__`.
+
+    Class attributes:
+        config_exclude: names of arguments to leave out of the config.
+    """
+
+    config_exclude: tuple[str, ...] = ()
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        _defined[cls.__module__, cls.__qualname__.split(".")[-1]] = cls
+        if "__init__" in cls.__dict__:
+            cls.__init__ = _recording(cls, cls.__dict__["__init__"])
+
+    def get_config(self) -> dict:
+        """Return what `from_config` needs to make an equal object (without its weights).
+
+        Raises:
+            NotImplementedError: if an argument of `__init__` cannot be written down.
+        """
+        owner, arguments = self._recorded_arguments()
+        if owner is None:
+            return {}
+        ours = owner.__module__.startswith("kerata.")
+        config = {}
+        for name, value in arguments.items():
+            if name not in self.config_exclude:
+                if ours and name in (found := vars(self)):
+                    value = found[name]
+                elif ours and isinstance(getattr(type(self), name, None), property):
+                    value = getattr(self, name)
+                config[name] = self._config_value(name, value)
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict):
+        """Make an object from what `get_config` returned."""
+        if cls.get_config is Configurable.get_config or cls.__module__.startswith("kerata."):
+            config = {key: deserialize_nested(value) for key, value in config.items()}
+        return cls(**config)
+
+    def _recorded_arguments(self) -> tuple[type | None, dict]:
+        """Return the class whose arguments make the config, and these arguments.
+
+        A class with a `get_config` of its own answers for its arguments itself, and asks with
+        `super().get_config()` for those of the next class.
+        """
+        recorded = vars(self).get("_arguments", {})
+        for cls in type(self).__mro__:
+            if "get_config" not in cls.__dict__ and cls in recorded:
+                args, kwargs = recorded[cls]
+                bound = inspect.signature(cls.__init__).bind(self, *args, **kwargs)
+                bound.apply_defaults()
+                arguments = dict(list(bound.arguments.items())[1:])
+                for parameter in inspect.signature(cls.__init__).parameters.values():
+                    if parameter.kind is parameter.VAR_KEYWORD:
+                        arguments.update(arguments.pop(parameter.name))
+                    elif parameter.kind is parameter.VAR_POSITIONAL and not arguments.get(
+                        parameter.name
+                    ):
+                        arguments.pop(parameter.name, None)
+                return cls, arguments
+        return None, {}
+
+    def _config_value(self, name: str, value):
+        try:
+            return to_config(value)
+        except TypeError as error:
+            raise NotImplementedError(
+                f"The argument `{name}` of {type(self).__name__}.__init__() cannot be written into "
+                f"a config.\nReceived: {name}={value!r}\nGive {type(self).__name__} a "
+                "`get_config()` that returns plain data, and a `from_config()` that takes it."
+            ) from error
+
+
+def _recording(cls: type, init):
+    @functools.wraps(init)
+    def __init__(self, *args, **kwargs):
+        self.__dict__.setdefault("_arguments", {}).setdefault(cls, (args, kwargs))
+        init(self, *args, **kwargs)
+
+    return __init__
+
+
+def to_config(value):
+    """Return an argument as it stands in a config: plain data, objects as dicts.
+
+    Raises:
+        TypeError: if `value` is of a type that cannot be written down.
+    """
+    if isinstance(value, types.FunctionType) and registry.public_name(value):
+        return value.__name__
+    return serialize(value)
+
+
+def serialize(obj):
+    """Return plain data from which `deserialize` makes `obj` again.
+
+    Args:
+        obj: an object with `get_config()`, a function, a tensor, plain data, or a list, tuple or
+            dict of these.
+
+    Returns:
+        For an object, the dict {"module", "class_name", "config", "registered_name"}.
+
+    Raises:
+        TypeError: if something in `obj` cannot be written down.
+    """
+    if obj is None or isinstance(obj, (bool, int, float, str)):
+        return obj
+    if isinstance(obj, np.generic):
+        return obj.item()
+    if isinstance(obj, (list, tuple)) and type(obj) in (list, tuple):
+        return type(obj)(serialize(x) for x in obj)
+    if isinstance(obj, Mapping) and not hasattr(obj, "get_config"):
+        return {key: serialize(value) for key, value in obj.items()}
+    if isinstance(obj, (tuple, set, frozenset)):
+        return [serialize(x) for x in obj]
+    if isinstance(obj, bytes):
+        return _special("__bytes__", value=obj.decode("utf-8"))
+    if isinstance(obj, slice):
+        return _special("__slice__", start=obj.start, stop=obj.stop, step=obj.step)
+    if obj is Ellipsis:
+        return _special("__ellipsis__")
+    if isinstance(obj, np.dtype):
+        return obj.name
+    if isinstance(obj, np.ndarray):
+        return _special("__numpy__", value=obj.tolist(), dtype=obj.dtype.name)
+    if isinstance(obj, jax.Array) and not isinstance(obj, jax.core.Tracer):
+        return _special("__tensor__", value=np.asarray(obj).tolist(), dtype=obj.dtype.name)
+    if isinstance(obj, types.FunctionType):
+        return _serialize_function(obj)
+    if isinstance(obj, type):
+        return {
+            "module": obj.__module__,
+            "class_name": "type",
+            "config": obj.__name__,
+            "registered_name": "type",
+        }
+    if hasattr(obj, "_serialize_as"):
+        return obj._serialize_as()
+    if not hasattr(obj, "get_config"):
+        raise TypeError(
+            "Only objects with a `get_config()` method, functions, tensors and plain data can be "
+            f"saved.\nReceived: {obj!r} of type {type(obj).__name__}"
+        )
+    return _serialize_object(obj)
+
+
+def _special(name: str, **config) -> dict:
+    return {"class_name": name, "config": config}
+
+
+def _serialize_function(function) -> dict:
+    if function.__name__ == "<lambda>":
+        raise TypeError(
+            "A lambda has no name to be saved under.\nDefine a function with `def`, and decorate "
+            "it with `@kerata.saving.register_keras_serializable()`."
+        )
+    return {
+        "module": "builtins",
+        "class_name": "function",
+        "config": registry.get_registered_name(function),
+        "registered_name": "function",
+    }
+
+
+def _serialize_object(obj) -> dict:
+    cls = type(obj)
+    public = registry.public_name(cls)
+    registered = registry.get_registered_name(cls)
+    result = {
+        "module": public[0] if public else None if "." not in cls.__module__ else cls.__module__,
+        "class_name": public[1] if public else cls.__name__,
+        "config": serialize(obj.get_config()),
+        "registered_name": None if public else registered,
+    }
+    for extra in ("build", "compile"):
+        method = getattr(obj, f"get_{extra}_config", None)
+        if method is not None:
+            found = method()
+            if found is not None:
+                result[f"{extra}_config"] = serialize(found)
+    return result
+
+
+def is_serialized(config) -> bool:
+    """Return whether `config` is the dict of an object, as `serialize` writes it."""
+    return (
+        isinstance(config, Mapping)
+        and isinstance(config.get("class_name"), str)
+        and "config" in config
+    )
+
+
+def deserialize_nested(value):
+    """Return `value` with the configs of objects in it replaced by the objects."""
+    if is_serialized(value):
+        return deserialize(value)
+    if type(value) in (list, tuple):
+        return type(value)(deserialize_nested(x) for x in value)
+    if type(value) is dict:
+        return {key: deserialize_nested(x) for key, x in value.items()}
+    return value
+
+
+_READERS = {
+    "__tuple__": lambda config, **kw: tuple(deserialize(x, **kw) for x in config),
+    "__bytes__": lambda config, **kw: config["value"].encode("utf-8"),
+    "__ellipsis__": lambda config, **kw: Ellipsis,
+    "__slice__": lambda config, **kw: slice(config["start"], config["stop"], config["step"]),
+    "__numpy__": lambda config, **kw: np.array(config["value"], dtype=config["dtype"]),
+    "__tensor__": lambda config, **kw: jax.numpy.array(config["value"], dtype=config["dtype"]),
+}
+
+
+def deserialize(config, custom_objects: Mapping | None = None, safe_mode: bool = True):
+    """Return the object that `serialize` wrote as `config`.
+
+    Only public classes of kerata and objects that the program registered or passes in
+    `custom_objects` are made: nothing is imported or looked up by a name in `config`.
+
+    Args:
+        config: plain data.
+        custom_objects: dict from name to class or function.
+        safe_mode: accepted for compatibility: code in a config is never run.
+
+    Raises:
+        ValueError: if a class or function is unknown.
+        UnsafeModelError: if `config` holds code.
+        TypeError: if `config` is not of the right form.
+    """
+    if custom_objects:
+        with CustomObjectScope(custom_objects):
+            return deserialize(config, safe_mode=safe_mode)
+    if type(config) in (list, tuple):
+        return type(config)(deserialize(x, safe_mode=safe_mode) for x in config)
+    if not isinstance(config, Mapping):
+        return config
+    if not is_serialized(config):
+        return {key: deserialize(x, safe_mode=safe_mode) for key, x in config.items()}
+    name, inner = config["class_name"], config["config"]
+    if name in _READERS:
+        return _READERS[name](config.get("items", inner), safe_mode=safe_mode)
+    if name == "__lambda__":
+        _refuse_lambda()
+    if name == "function":
+        return _find_function(inner, config.get("module"))
+    cls = find_class(config)
+    if not isinstance(inner, Mapping):
+        raise TypeError(f"The config of {name!r} must be a dict.\nReceived: {type(inner).__name__}")
+    return _make(cls, config, dict(inner), safe_mode)
+
+
+def _make(cls: type, config: Mapping, inner: dict, safe_mode: bool):
+    """Make an instance of `cls`; then build and compile it as it was when it was saved."""
+    instance = cls.from_config(inner)
+    for step in ("build", "compile"):
+        found = config.get(f"{step}_config")
+        method = getattr(instance, f"{step}_from_config", None)
+        if found and method is not None and (step != "build" or not instance.built):
+            method(deserialize(found, safe_mode=safe_mode) if step == "build" else found)
+    return instance
+
+
+def find_class(config: Mapping) -> type:
+    """Return the class that a config names.
+
+    Raises:
+        ValueError: if there is no such public or registered class.
+    """
+    module, name = config.get("module"), config["class_name"]
+    registered = config.get("registered_name")
+    is_ours = isinstance(module, str) and (module == "keras" or module.startswith("keras."))
+    found = registry.custom_object(registered) if isinstance(registered, str) else None
+    if found is None:
+        found = registry.custom_object(name)
+    if found is None and is_ours:
+        found = registry.public_object(module, name) or _defined.get((module, name))
+    if found is None:
+        raise unknown_name(
+            "class",
+            name,
+            list(get_custom_objects()),
+            f"Received: module={module!r}, registered_name={registered!r}\nIf it is yours, pass "
+            f"custom_objects={{{name!r}: {name}}}, or decorate the class with "
+            "@kerata.saving.register_keras_serializable().",
+        )
+    if not isinstance(found, type) or not hasattr(found, "from_config"):
+        raise TypeError(f"{name!r} must name a class with `from_config()`.\nReceived: {found!r}")
+    return found
+
+
+def _find_function(name, module):
+    if not isinstance(name, str):
+        raise TypeError(f"The name of a function must be a string.\nReceived: {name!r}")
+    found = registry.custom_object(name)
+    if found is None:
+        for place in ("activations", "losses", "metrics", "initializers", "ops"):
+            found = found or registry.public_object(f"keras.{place}", name)
+    if found is None or not callable(found):
+        raise unknown_name(
+            "function",
+            name,
+            list(get_custom_objects()),
+            f"If it is yours, pass custom_objects={{{name!r}: ...}}, or decorate the function "
+            "with @kerata.saving.register_keras_serializable().",
+        )
+    return found
+
+
+def _refuse_lambda():
+    raise UnsafeModelError(
+        "The config holds the code of a lambda. Code out of a file is never run.\n"
+        "Make the model from your program, with a named function decorated with "
+        "@kerata.saving.register_keras_serializable(), load its weights, and save it again."
+    )

@@ -1,0 +1,135 @@
+"""The exceptions, and the helpers that word them.
+
+    KerataError
+    ├── StateError         a variable is used where it cannot be (a traced value would leak)
+    └── UnsafeModelError   a model file asks for what a file may not do
+
+Mistakes in arguments raise ValueError and TypeError, as Keras does. Every message says what must
+hold, then what came ("Received: ..."), then, where it helps, what to do.
+"""
+
+import difflib
+import numbers
+from collections.abc import Iterable, Sequence
+
+
+class KerataError(Exception):
+    """Base of the errors that only kerata raises."""
+
+
+class StateError(KerataError):
+    """A variable, layer or tensor is used outside of the trace that it belongs to."""
+
+
+class UnsafeModelError(KerataError, ValueError):
+    """A model file asks for something that a file may not do; nothing of it was run."""
+
+
+def nearest(name: object, options: Iterable[str], n: int = 3) -> list[str]:
+    """Return up to `n` of `options` that are spelled like `name`, best first."""
+    by_fold = {_fold(option): option for option in options}
+    close = difflib.get_close_matches(_fold(str(name)), by_fold, n=n, cutoff=0.6)
+    return [by_fold[key] for key in close]
+
+
+def _fold(name: str) -> str:
+    return name.lower().replace("_", "").replace(" ", "")
+
+
+def unknown_name(kind: str, name: object, options: Iterable[str], hint: str = "") -> ValueError:
+    """Return the error for a name that nobody knows, with the nearest known ones."""
+    close = nearest(name, options)
+    lines = [f"There is no {kind} named {name!r}."]
+    if close:
+        lines.append(f"Did you mean {' or '.join(repr(c) for c in close)}?")
+    if hint:
+        lines.append(hint)
+    return ValueError("\n".join(lines))
+
+
+def _where(owner: object) -> str:
+    """Name the object whose argument is wrong: "Dense 'dense_1': " or "set_floatx(): "."""
+    if owner is None:
+        return ""
+    if isinstance(owner, str):
+        return f"{owner}: "
+    name = getattr(owner, "name", None)
+    kind = owner.__name__ if isinstance(owner, type) else type(owner).__name__
+    return f"{kind} {name!r}: " if isinstance(name, str) else f"{kind}: "
+
+
+def argument_error(name: str, must: str, value: object, owner=None, kind=ValueError) -> Exception:
+    """Return the error "OWNER: NAME must MUST. Received: NAME=VALUE."."""
+    return kind(f"{_where(owner)}`{name}` must {must}.\nReceived: {name}={value!r}")
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def positive_int(name: str, value, owner=None) -> int:
+    """Return `value` as an int.
+
+    Raises:
+        ValueError: if it is not a whole number of at least 1.
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not _is_int(value) or value < 1:
+        raise argument_error(name, "be a positive integer", value, owner)
+    return int(value)
+
+
+def non_negative_int(name: str, value, owner=None) -> int:
+    """Return `value` as an int.
+
+    Raises:
+        ValueError: if it is not a whole number of at least 0.
+    """
+    if not _is_int(value) or value < 0:
+        raise argument_error(name, "be an integer of at least 0", value, owner)
+    return int(value)
+
+
+def one_of(name: str, value, options: Sequence, owner=None):
+    """Return `value`.
+
+    Raises:
+        ValueError: if it is not among `options`.
+    """
+    if value not in options:
+        listed = ", ".join(repr(o) for o in options)
+        error = argument_error(name, f"be one of {listed}", value, owner)
+        close = nearest(value, [o for o in options if isinstance(o, str)], n=1)
+        if close and isinstance(value, str):
+            error = ValueError(f"{error}\nDid you mean {close[0]!r}?")
+        raise error
+    return value
+
+
+def int_tuple(name: str, value, length: int, owner=None, allow_zero: bool = False):
+    """Return `value`, an integer or a sequence of `length` integers, as a tuple.
+
+    Raises:
+        ValueError: if it is neither, or a number is below 1 (below 0 with `allow_zero`).
+    """
+    least = 0 if allow_zero else 1
+    must = f"be an integer or a tuple of {length} integers, each at least {least}"
+    values = (value,) * length if _is_int(value) else value
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise argument_error(name, must, value, owner)
+    values = tuple(values)
+    if len(values) != length or not all(_is_int(v) and v >= least for v in values):
+        raise argument_error(name, must, value, owner)
+    return tuple(int(v) for v in values)
+
+
+def probability(name: str, value, owner=None) -> float:
+    """Return `value`.
+
+    Raises:
+        ValueError: if it is not a number in [0, 1].
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value <= 1:
+        raise argument_error(name, "be a number between 0 and 1", value, owner)
+    return value

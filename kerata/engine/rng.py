@@ -1,0 +1,124 @@
+"""Random state: seeds as Variables, so that compiled functions advance them."""
+
+import random as python_random
+import threading
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kerata.engine import naming
+from kerata.engine.configurable import Configurable
+from kerata.engine.variable import Variable
+
+_global = threading.local()
+
+
+class SeedGenerator(Configurable):
+    """A stream of random seeds; its position is a Variable.
+
+    Args:
+        seed: integer that fixes the stream; drawn from Python's `random` if None.
+        name: name of the generator.
+
+    Raises:
+        ValueError: if `seed` is not an integer.
+
+    Example:
+        >>> seeds = kerata.random.SeedGenerator(7)
+        >>> seeds.next(), seeds.next()
+        (Array([7, 0], dtype=uint32), Array([7, 1], dtype=uint32))
+    """
+
+    def __init__(self, seed=None, name=None, **kwargs):
+        if kwargs:
+            raise ValueError(f"Unknown arguments of SeedGenerator: {sorted(kwargs)}")
+        if seed is None:
+            seed = make_default_seed()
+        if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool):
+            raise ValueError(f"`seed` must be an integer or None.\nReceived: seed={seed!r}")
+        self.name = name or naming.auto_name("SeedGenerator")
+        self.seed = int(seed)
+        self.state = Variable(
+            np.array([self.seed & 0xFFFFFFFF, 0], "uint32"),
+            trainable=False,
+            aggregation="none",
+            name="seed_generator_state",
+        )
+
+    def next(self, ordered: bool = True) -> jax.Array:
+        """Return the next seed, uint32 of shape (2,), and advance."""
+        seed = self.state.value
+        self.state.assign(seed + jnp.array([0, 1], "uint32"))
+        return seed
+
+    def get_config(self) -> dict:
+        return {"seed": self.seed}
+
+
+def make_default_seed() -> int:
+    """Return a fresh seed from Python's random numbers."""
+    return python_random.randint(1, int(1e9))
+
+
+def global_seed_generator() -> SeedGenerator:
+    """Return the generator behind random functions that are given no seed, one for each thread."""
+    if not hasattr(_global, "generator"):
+        _global.generator = SeedGenerator(getattr(_global, "seed", None), name="global_seed")
+    return _global.generator
+
+
+def global_seed() -> int | None:
+    """Return the seed last given to `set_random_seed` in this thread, or None."""
+    return getattr(_global, "seed", None)
+
+
+def set_random_seed(seed: int) -> None:
+    """Seed Python's, NumPy's and kerata's random numbers, for reproducible runs.
+
+    Args:
+        seed: integer in [0, 2**32 - 1].
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise ValueError(
+            f"`seed` must be an integer between 0 and 2**32 - 1.\nReceived: seed={seed!r}"
+        )
+    python_random.seed(int(seed))
+    np.random.seed(int(seed))
+    _global.seed = int(seed)
+    if hasattr(_global, "generator"):
+        del _global.generator
+
+
+def reset() -> None:
+    """Forget the seed and the global generator."""
+    _global.__dict__.clear()
+
+
+def draw_seed(seed) -> jax.Array:
+    """Return a key for `jax.random`: uint32 of shape (2,).
+
+    Args:
+        seed: an integer (the same key each time), a SeedGenerator (the next one), an array of two
+            integers, or None for the global generator.
+
+    Raises:
+        ValueError: if it is something else.
+    """
+    if seed is None:
+        return global_seed_generator().next(ordered=False)
+    if isinstance(seed, SeedGenerator):
+        return seed.next()
+    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
+        return jnp.array([int(seed) & 0xFFFFFFFF, 0], "uint32")
+    if hasattr(seed, "shape") and tuple(seed.shape) == (2,):
+        return jnp.asarray(seed).astype("uint32")
+    if hasattr(seed, "next") and callable(seed.next):
+        return seed.next()
+    raise ValueError(
+        "`seed` must be an integer, a SeedGenerator, an array of two integers, or None.\n"
+        f"Received: seed={seed!r} of type {type(seed).__name__}"
+    )

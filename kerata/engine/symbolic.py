@@ -1,0 +1,454 @@
+"""Symbolic tensors, the graph they record, and their shapes by abstract evaluation.
+
+A `KerasTensor` stands for a tensor that is not there yet: it has a dtype and a shape, in which an
+unknown dimension is None. Calling an operation on one records a `Node`. What shape comes out is
+found by running the operation's own code on shapes alone (`jax.eval_shape`): once where all
+dimensions are known, twice, with two sizes in place of None, where some are not; output dimensions
+that differ are unknown ones.
+"""
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+from kerata.engine import dtypes, naming, tree
+from kerata.engine.configurable import Configurable
+from kerata.engine.errors import StateError
+from kerata.engine.scopes import Scope
+
+# What stands for an unknown dimension: pairs, tried in turn. The first suits most code; the small
+# one code that cuts a table of fixed length to the input's; the large one deep stacks that shrink.
+_STANDINS = ((120, 240), (8, 16), (5040, 10080))
+
+
+class KerasHistory(NamedTuple):
+    """Where a symbolic tensor comes from."""
+
+    operation: Any
+    node_index: int
+    tensor_index: int
+
+
+class KerasTensor:
+    """A symbolic tensor: shape and dtype of a value that a model will have when it runs.
+
+    Args:
+        shape: tuple of integers and None (unknown).
+        dtype: name of the dtype.
+        sparse: kept for compatibility; a symbolic tensor here is dense.
+        ragged: likewise.
+        record_history: accepted for compatibility.
+        name: name; numbered if None.
+
+    Example:
+        >>> x = kerata.KerasTensor((None, 3))
+        >>> kerata.ops.sum(x, axis=1).shape
+        (None,)
+    """
+
+    def __init__(
+        self, shape, dtype="float32", sparse=False, ragged=False, record_history=True, name=None,
+        **kwargs,
+    ):  # fmt: skip
+        if not tree.is_shape(shape):
+            raise ValueError(
+                f"`shape` must be a tuple of integers and None.\nReceived: shape={shape!r}"
+            )
+        if sparse and ragged:
+            raise ValueError("`sparse` and `ragged` cannot both be True.")
+        self._shape = tuple(shape)
+        self._dtype = dtypes.standardize_dtype(dtype)
+        self._sparse = bool(sparse)
+        self._ragged = bool(ragged)
+        self.ragged_rank = kwargs.pop("ragged_rank", None)
+        self.row_splits_dtype = kwargs.pop("row_splits_dtype", None)
+        self.name = name or naming.auto_name("keras_tensor")
+        self.record_history = record_history
+
+    @property
+    def shape(self) -> tuple:
+        """The shape: integers and None."""
+        return self._shape
+
+    @property
+    def dtype(self) -> str:
+        """The dtype's name."""
+        return self._dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self._shape)
+
+    @property
+    def sparse(self) -> bool:
+        """Whether the value will be sparse."""
+        return self._sparse
+
+    @property
+    def ragged(self) -> bool:
+        """Whether the value will be ragged."""
+        return self._ragged
+
+    def _has_no_value(self, *args, **kwargs):
+        raise ValueError(
+            f"{self!r} is symbolic: it has a shape and a dtype, but no value.\n"
+            "It can be given to layers and to functions of kerata.ops, not to NumPy, to jax.numpy "
+            "or to Python's own functions.\n"
+            "For other code, write a Layer whose `call` does the work, and call that."
+        )
+
+    __array__ = __float__ = __int__ = __index__ = _has_no_value
+    # A property: JAX looks whether the attribute is there, and then says something else.
+    __jax_array__ = property(_has_no_value)
+
+    def __bool__(self):
+        raise TypeError(
+            f"{self!r} is symbolic: whether it is true is not known before the model runs.\n"
+            "Use kerata.ops.where() or kerata.ops.cond() in place of `if`."
+        )
+
+    def __iter__(self):
+        raise TypeError(
+            f"{self!r} is symbolic and cannot be iterated over.\n"
+            "Use kerata.ops.unstack(), or indices."
+        )
+
+    def __len__(self):
+        if not self._shape or self._shape[0] is None:
+            raise TypeError(f"The length of {self!r} is not known.")
+        return self._shape[0]
+
+    def __repr__(self):
+        return (
+            f"<KerasTensor shape={self._shape}, dtype={self._dtype}, sparse={self._sparse}, "
+            f"ragged={self._ragged}, name={self.name}>"
+        )
+
+    def _serialize_as(self) -> dict:
+        history = self._keras_history
+        return {
+            "class_name": "__keras_tensor__",
+            "config": {
+                "shape": self._shape,
+                "dtype": self._dtype,
+                "keras_history": [
+                    history.operation.name, history.node_index, history.tensor_index,
+                ],
+            },
+        }  # fmt: skip
+
+
+def is_symbolic(*structures) -> bool:
+    """Return whether there is a symbolic tensor in the structures."""
+    for s in structures:
+        if isinstance(s, KerasTensor):
+            return True
+        if isinstance(s, (list, tuple)):
+            if is_symbolic(*s):
+                return True
+        elif isinstance(s, dict) and is_symbolic(*s.values()):
+            return True
+    return False
+
+
+def symbolic_leaves(structure) -> list[KerasTensor]:
+    """Return the symbolic tensors in a structure."""
+    return [x for x in tree.flatten(structure) if isinstance(x, KerasTensor)]
+
+
+class Node:
+    """One call of an operation on symbolic tensors.
+
+    Attributes:
+        operation: the operation (a layer, or the call of an op).
+        args, kwargs: what it was called with.
+        outputs: the symbolic tensors that came out, flat.
+        output_structure: the same as the call returned them.
+        input_tensors: the symbolic tensors in the arguments, flat.
+    """
+
+    def __init__(self, operation, args=(), kwargs=None, outputs=None):
+        self.operation = operation
+        self.args = tuple(args)
+        self.kwargs = dict(kwargs or {})
+        self.output_structure = outputs
+        self.outputs = symbolic_leaves(outputs)
+        self.input_tensors = symbolic_leaves((self.args, self.kwargs))
+        for index, x in enumerate(self.outputs):
+            x._keras_history = KerasHistory(operation, len(operation._inbound_nodes), index)
+        operation._inbound_nodes.append(self)
+        for parent in self.parent_nodes:
+            parent.operation._outbound_nodes.append(self)
+
+    @property
+    def parent_nodes(self) -> list["Node"]:
+        """The nodes that the inputs come from."""
+        found = []
+        for x in self.input_tensors:
+            history = getattr(x, "_keras_history", None)
+            if history is not None:
+                found.append(history.operation._inbound_nodes[history.node_index])
+        return found
+
+    @property
+    def is_input(self) -> bool:
+        """Whether this is the place of a model's input."""
+        return not self.input_tensors
+
+    def fill_in(self, values: dict[int, Any]) -> tuple[tuple, dict]:
+        """Return (args, kwargs) with `values[id(x)]` in place of each symbolic tensor `x`."""
+
+        def value(x):
+            return values[id(x)] if isinstance(x, KerasTensor) else x
+
+        return tree.map_structure(value, self.args), tree.map_structure(value, self.kwargs)
+
+    def __repr__(self):
+        return f"<Node operation={self.operation.name}, outputs={self.outputs}>"
+
+
+class Operation(Configurable):
+    """Something that can be called on tensors, symbolic ones too: base of layers and ops.
+
+    Subclasses write `call`. The shape of the outputs is found by evaluating it abstractly, unless
+    they write `compute_output_spec` as well.
+
+    Args:
+        name: name; made from the class's name if None.
+    """
+
+    def __init__(self, name=None):
+        name = naming.auto_name(type(self).__name__) if name is None else name
+        if not isinstance(name, str) or "/" in name:
+            raise ValueError(
+                f"`name` must be a string without '/'.\nReceived: name={name!r} (of type "
+                f"{type(name).__name__})"
+            )
+        self.name = name
+        self._inbound_nodes: list[Node] = []
+        self._outbound_nodes: list[Node] = []
+
+    def __call__(self, *args, **kwargs):
+        if is_symbolic(args, kwargs):
+            return self.symbolic_call(*args, **kwargs)
+        return self.call(*args, **kwargs)
+
+    def call(self, *args, **kwargs):
+        """Compute the outputs. Subclasses write this."""
+        raise NotImplementedError(f"{type(self).__name__} must have a `call` method.")
+
+    def symbolic_call(self, *args, **kwargs):
+        """Record the call in the graph, and return the symbolic outputs."""
+        outputs = self.compute_output_spec(*args, **kwargs)
+        Node(self, args, kwargs, outputs)
+        return outputs
+
+    def compute_output_spec(self, *args, **kwargs):
+        """Return symbolic tensors with the shapes and dtypes of the outputs."""
+        return abstract_eval(self.call, args, kwargs)
+
+    def get_config(self) -> dict:
+        return {"name": self.name, **super().get_config()}
+
+    def _only_node(self, what: str) -> Node:
+        if len(self._inbound_nodes) != 1:
+            count = len(self._inbound_nodes)
+            raise AttributeError(
+                f"{type(self).__name__} {self.name!r} has no single `{what}`: it was called on "
+                f"symbolic tensors {count} times, not once."
+            )
+        return self._inbound_nodes[0]
+
+    @property
+    def input(self):
+        """The symbolic tensor(s) that it was called on, if that was once."""
+        node = self._only_node("input")
+        found = node.input_tensors
+        if len(node.args) == 1 and not symbolic_leaves(node.kwargs):
+            return node.args[0]
+        return found[0] if len(found) == 1 else found
+
+    @property
+    def output(self):
+        """The symbolic tensor(s) that came out, if it was called once."""
+        return self._only_node("output").output_structure
+
+
+_evaluating = threading.local()
+
+
+def _sizes(tensors) -> tuple[tuple[int, int], ...]:
+    """Pairs of sizes to put in place of unknown dimensions: see `_STANDINS`.
+
+    Where nothing else fits, an unknown dimension meets a known one (None against 5): then it can
+    only be equal to it.
+    """
+    known = sorted({d for t in tensors for d in t.shape if d is not None and d > 1})
+    return (*_STANDINS, *((d, d) for d in known))
+
+
+def abstract_eval(fn: Callable, args: tuple = (), kwargs: dict | None = None):
+    """Return what `fn` would return, as symbolic tensors, without computing it.
+
+    Args:
+        fn: function of arrays; it may read Variables, what it assigns is forgotten.
+        args: its arguments; symbolic tensors in them stand for arrays.
+        kwargs: its keyword arguments.
+
+    Returns:
+        The structure that `fn` returns, with symbolic tensors for arrays.
+    """
+    arguments = (args, kwargs or {})
+    tensors = symbolic_leaves(arguments)
+    unknown = any(None in t.shape for t in tensors)
+    if not unknown:
+        return _symbolic(_evaluate(fn, arguments, tensors, 0))
+    # An axis that vanishes says that the stand-in was too small, as an exception does.
+    first_error, result = None, None
+    for size, other in _sizes(tensors):
+        try:
+            found = _evaluate(fn, arguments, tensors, size)
+            again = found if other == size else _evaluate(fn, arguments, tensors, other)
+        except StateError:
+            raise
+        except Exception as error:
+            first_error = first_error or error
+        else:
+            vanished = any(0 in x.shape for x in jax.tree_util.tree_leaves(found))
+            result = result or (found, again)
+            if not vanished:
+                return _symbolic(found, again)
+    if result is not None:
+        return _symbolic(*result)
+    assert first_error is not None
+    raise first_error
+
+
+def _evaluate(fn, arguments, tensors, size):
+    """Evaluate `fn` abstractly with `size` in place of unknown dimensions."""
+    specs = [
+        jax.ShapeDtypeStruct(
+            tuple(size if d is None else d for d in t.shape), dtypes.canonical(t.dtype)
+        )
+        for t in tensors
+    ]
+
+    def run(arrays):
+        # The batch axis of what is built meanwhile has this size: see `standin`.
+        _evaluating.size = size
+        values = {id(t): a for t, a in zip(tensors, arrays, strict=True)}
+        args, kwargs = tree.map_structure(
+            lambda x: values[id(x)] if isinstance(x, KerasTensor) else x, arguments
+        )
+        with Scope():
+            return fn(*args, **kwargs)
+
+    outer = standin()
+    try:
+        return jax.eval_shape(run, specs)
+    finally:
+        _evaluating.size = outer
+
+
+def standin() -> int | None:
+    """Return the size that stands for unknown dimensions in the evaluation under way, or None."""
+    return getattr(_evaluating, "size", None) or None
+
+
+def _symbolic(found, again=None):
+    """Make symbolic tensors of abstract results; dimensions that differ are unknown."""
+
+    def one(a, b):
+        shape = tuple(m if m == n else None for m, n in zip(a.shape, b.shape, strict=True))
+        return KerasTensor(shape, dtypes.standardize_dtype(a.dtype))
+
+    return jax.tree_util.tree_map(one, found, found if again is None else again)
+
+
+class FunctionCall(Operation):
+    """The call of an op on symbolic tensors, as an operation of the graph.
+
+    Arguments that hold tensors, and those without a default, are the node's; the others
+    (`axis=1`) belong to the operation, and make its config.
+    """
+
+    def __init__(self, function, arguments, call_names, name=None):
+        super().__init__(name=name or naming.auto_name(function.__name__))
+        self.function = function
+        self.arguments = arguments
+        self.call_names = call_names
+
+    def call(self, *args, **kwargs):
+        if self.call_names is None:
+            return self.function(*args, **kwargs)
+        kwargs.update(zip(self.call_names, args))
+        return self.function(**kwargs, **self.arguments)
+
+    def get_config(self) -> dict:
+        return {"name": self.name, **self.arguments}
+
+
+def record_call(function: Callable, args: tuple, kwargs: dict):
+    """Call an op on symbolic tensors: record it, and return the symbolic outputs."""
+    call_args, static, names = _sort_arguments(function, args, kwargs)
+    operation = FunctionCall(function, static, names)
+    call_kwargs = kwargs if names is None else {}
+    outputs = _cached_eval(function, operation, call_args, call_kwargs)
+    Node(operation, call_args, call_kwargs, outputs)
+    return outputs
+
+
+_parameters = functools.cache(inspect.signature)
+
+
+def _sort_arguments(function, args, kwargs):
+    """Return (arguments of the node, arguments of the operation, names of the former)."""
+    signature = _parameters(function)
+    if any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()):
+        return args, {}, None
+    bound = signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    names, values, static = [], [], {}
+    for name, value in bound.arguments.items():
+        parameter = signature.parameters[name]
+        if parameter.kind is parameter.VAR_KEYWORD:
+            static.update(value)
+        elif parameter.default is parameter.empty or is_symbolic(value):
+            names.append(name)
+            values.append(value)
+        else:
+            static[name] = value
+    return tuple(values), static, tuple(names)
+
+
+_results: dict = {}
+
+
+def _cached_eval(function, operation, args, kwargs):
+    """Evaluate an op abstractly; equal calls on equal shapes are evaluated once."""
+
+    def described(x):
+        return ("tensor", x.shape, x.dtype) if isinstance(x, KerasTensor) else (type(x), x)
+
+    leaves, treedef = jax.tree_util.tree_flatten((args, kwargs, operation.arguments))
+    key = (function, treedef, tuple(described(x) for x in leaves))
+    try:
+        specs = _results.get(key)
+    except TypeError:  # an argument that cannot be hashed, such as an array
+        return abstract_eval(operation.call, args, kwargs)
+    if specs is None:
+        specs = abstract_eval(operation.call, args, kwargs)
+        if len(_results) > 4096:
+            _results.clear()
+        _results[key] = specs
+    return jax.tree_util.tree_map(lambda x: KerasTensor(x.shape, x.dtype), specs)
+
+
+def forget_results() -> None:
+    """Drop the cached shapes."""
+    _results.clear()

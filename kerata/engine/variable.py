@@ -1,0 +1,301 @@
+"""Variable: a named, mutable array."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kerata.engine import dtypes, naming, scopes
+from kerata.engine.errors import StateError, one_of
+
+AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
+SYNCHRONIZATIONS = (None, "none", "on_read", "on_write", "auto")
+
+
+class Variable:
+    """A named array that can be assigned to.
+
+    Inside `kerata.jit` (and `grad`, `ops.cond` …) reads and assignments are traced: they become
+    inputs and outputs of the compiled function.
+
+    Args:
+        initializer: initial value (array, number, list), or a callable `(shape, dtype=...)`.
+        shape: tuple of integers; needed where `initializer` is a callable.
+        dtype: name of the dtype; that of the initial value, or `floatx()`, if None.
+        trainable: whether training changes it.
+        autocast: whether a layer with mixed precision may read it in its compute dtype.
+        aggregation: how values of several replicas are joined; kept, not used.
+        synchronization: when replicas are synchronized; kept, not used.
+        name: last part of its path; numbered ("variable_1") if None.
+        layout: sharding of the value: a `jax.sharding.Sharding`, or None.
+
+    Raises:
+        ValueError: if the name holds "/", or the shape is missing or not fully known.
+        StateError: if the initial value is a traced value.
+
+    Example:
+        >>> v = kerata.Variable([1.0, 2.0], name="scale")
+        >>> _ = v.assign_add([1.0, 1.0])
+        >>> v.value
+        Array([2., 3.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        initializer,
+        shape=None,
+        dtype=None,
+        trainable=True,
+        autocast=True,
+        aggregation="none",
+        synchronization="auto",
+        name=None,
+        layout=None,
+    ):
+        self.name = naming.auto_name("variable") if name is None else name
+        if not isinstance(self.name, str) or "/" in self.name:
+            raise ValueError(f"`name` must be a string without '/'.\nReceived: name={name!r}")
+        parent = scopes.current_path()
+        self.path = f"{parent}/{self.name}" if parent else self.name
+        self.trainable = self.made_trainable = bool(trainable)
+        self.autocast = bool(autocast)
+        self.aggregation = one_of("aggregation", aggregation, AGGREGATIONS, owner=self)
+        self.synchronization = one_of(
+            "synchronization", synchronization, SYNCHRONIZATIONS, owner=self
+        )
+        self.regularizer = None
+        self._constraint = None
+        self.overwrite_with_gradient = False
+        self._layout = layout
+        # True when somebody outside may hold the very array that is stored here: it is then
+        # copied, not donated, when a compiled function replaces it.
+        self._lent = False
+        with scopes.outside():
+            self._array = self._initial_value(initializer, shape, dtype)
+        if self._layout is not None:
+            self._array = jax.device_put(self._array, self._layout)
+        self._shape = tuple(self._array.shape)
+        self._dtype = dtypes.standardize_dtype(self._array.dtype)
+
+    def _initial_value(self, initializer, shape, dtype):
+        dtype = None if dtype is None else dtypes.canonical(dtype)
+        if callable(initializer) and not hasattr(initializer, "__jax_array__"):
+            if shape is None:
+                raise ValueError(
+                    f"Variable {self.name!r} needs a `shape`, since its initializer is a function."
+                    f"\nReceived: initializer={initializer!r}, shape=None"
+                )
+            shape = _known_shape(shape, self.name)
+            value = initializer(shape, dtype=dtype or dtypes.standardize_dtype(None))
+            if tuple(jnp.shape(value)) != shape:
+                raise ValueError(
+                    f"The initializer of variable {self.name!r} must return shape {shape}.\n"
+                    f"Received: shape {tuple(jnp.shape(value))}"
+                )
+        else:
+            value = initializer
+        if isinstance(value, jax.core.Tracer):
+            raise StateError(
+                f"Variable {self.name!r} cannot start from a value that is being traced: the value "
+                "exists only inside the compiled function.\nGive it a NumPy array or an "
+                "initializer, and assign() the value to it."
+            )
+        self._lent = isinstance(value, (jax.Array, Variable))
+        if isinstance(value, Variable):
+            value = value.value
+        if dtype is None and not hasattr(value, "dtype"):
+            value = dtypes.as_array(value)
+        # An explicit dtype: a weak one would change with the first assignment.
+        return jnp.asarray(value, dtype or jnp.result_type(value))
+
+    # The value.
+
+    @property
+    def value(self) -> jax.Array:
+        """The current value: an array, or a traced value inside a transformation."""
+        scope = scopes.current_scope()
+        if scope is None:
+            self._lent = True
+            value = self._array
+        else:
+            value = scope.read(self)
+        wanted = scopes.compute_dtype()
+        if wanted is not None and self.autocast and dtypes.is_float(self._dtype):
+            return value.astype(wanted)
+        return value
+
+    def _stored(self) -> jax.Array:
+        # Read below all scopes, by a trace: the array may be captured as a constant.
+        self._lent = True
+        return self._array
+
+    def _array_to_donate(self) -> jax.Array:
+        """Return the array for a program that may overwrite it: nobody else holds it."""
+        return jnp.copy(self._array) if self._lent else self._array
+
+    def _set(self, value) -> None:
+        """Set the value, already checked, in the innermost scope or for good."""
+        scope = scopes.current_scope()
+        if scope is not None:
+            scope.write(self, value)
+        elif isinstance(value, jax.core.Tracer):
+            raise StateError(
+                f"Variable {self.path!r} was assigned a traced value inside a JAX transformation "
+                "that does not know of variables.\nUse kerata.jit, kerata.grad or "
+                "kerata.value_and_grad in place of JAX's, or the layer's `stateless_call`."
+            )
+        else:
+            self._array = value
+            self._lent = True
+
+    def _checked(self, value):
+        """Return `value` as an array of this variable's shape and dtype."""
+        if isinstance(value, Variable):
+            value = value.value
+        value = jnp.asarray(value, self._dtype)
+        if value.shape != self._shape:
+            raise ValueError(
+                f"A value assigned to variable {self.path!r} must have shape {self._shape}.\n"
+                f"Received: shape {tuple(value.shape)}"
+            )
+        return value
+
+    def assign(self, value):
+        """Set the value, and return it.
+
+        Args:
+            value: array-like of this variable's shape; it is cast to the variable's dtype.
+
+        Raises:
+            ValueError: if the shape differs.
+        """
+        value = self._checked(value)
+        if self._layout is not None and not isinstance(value, jax.core.Tracer):
+            value = jax.device_put(value, self._layout)
+        self._set(value)
+        return value
+
+    def assign_add(self, value):
+        """Add to the value, and return the sum."""
+        return self.assign(self._uncast() + jnp.asarray(_plain(value), self._dtype))
+
+    def assign_sub(self, value):
+        """Subtract from the value, and return the difference."""
+        return self.assign(self._uncast() - jnp.asarray(_plain(value), self._dtype))
+
+    def _uncast(self):
+        with scopes.AutocastScope(None):
+            return self.value
+
+    def numpy(self) -> np.ndarray:
+        """Return the value as a NumPy array."""
+        return np.asarray(self._uncast())
+
+    # What it is.
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape, a tuple of integers."""
+        return self._shape
+
+    @property
+    def dtype(self) -> str:
+        """The dtype's name, as the value is read at the moment."""
+        wanted = scopes.compute_dtype()
+        if wanted is not None and self.autocast and dtypes.is_float(self._dtype):
+            return wanted
+        return self._dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self._shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(np.prod(self._shape, dtype=np.int64))
+
+    @property
+    def constraint(self):
+        """What is applied to the value after each update by an optimizer, or None."""
+        return self._constraint
+
+    @constraint.setter
+    def constraint(self, value):
+        if value is not None and not callable(value):
+            raise ValueError(f"`constraint` must be callable.\nReceived: constraint={value!r}")
+        self._constraint = value
+
+    @property
+    def regularizer(self):
+        """What maps the value to a penalty that is added to the loss, or None."""
+        return self._regularizer
+
+    @regularizer.setter
+    def regularizer(self, value):
+        if value is not None and not callable(value):
+            raise ValueError(f"`regularizer` must be callable.\nReceived: regularizer={value!r}")
+        self._regularizer = value
+
+    # Conversions. Operators come from kerata.ops, whose promotion rules they follow.
+
+    def __jax_array__(self):
+        return self.value
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.value, dtype=dtype)
+
+    def __len__(self):
+        return self._shape[0] if self._shape else len(self.value)
+
+    def __iter__(self):
+        return iter(self.value)
+
+    def __bool__(self):
+        return bool(self.value)
+
+    def __float__(self):
+        return float(self.value)
+
+    def __int__(self):
+        return int(self.value)
+
+    def __index__(self):
+        return self.value.__index__()
+
+    def __repr__(self):
+        scope = scopes.current_scope()
+        shown = "traced" if scope is not None else np.asarray(self._array)
+        return (
+            f"<Variable path={self.path}, shape={self._shape}, dtype={self._dtype}, value={shown}>"
+        )
+
+    def __deepcopy__(self, memo):
+        twin = object.__new__(type(self))
+        memo[id(self)] = twin
+        twin.__dict__.update(self.__dict__)
+        twin._array = jnp.copy(self._array)
+        twin._lent = False
+        return twin
+
+    def __getstate__(self):
+        return {**self.__dict__, "_array": np.asarray(self._array), "_layout": None}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._array = jnp.asarray(state["_array"])
+
+
+def _plain(value):
+    return value.value if isinstance(value, Variable) else value
+
+
+def _known_shape(shape, name) -> tuple[int, ...]:
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    for d in shape:
+        if not isinstance(d, (int, np.integer)) or isinstance(d, bool) or d < 0:
+            raise ValueError(
+                f"The shape of variable {name!r} must be known: integers of at least 0.\n"
+                f"Received: shape={shape}"
+            )
+    return tuple(int(d) for d in shape)
