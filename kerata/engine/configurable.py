@@ -70,9 +70,17 @@ class Configurable:
 
     @classmethod
     def from_config(cls, config: dict):
-        """Make an object from what `get_config` returned."""
-        if cls.get_config is Configurable.get_config or cls.__module__.startswith("kerata."):
-            config = {key: deserialize_nested(value) for key, value in config.items()}
+        """Make an object from what `get_config` returned.
+
+        Objects inside are made, too, where the config wrote itself; a class with a `get_config`
+        of its own gets what it wrote.
+        """
+        author = next(c for c in cls.__mro__ if "get_config" in c.__dict__)
+        wrote_itself = author.__module__.startswith("kerata.")
+        config = {
+            key: deserialize_nested(value) if wrote_itself or key == "dtype" else value
+            for key, value in config.items()
+        }
         return cls(**config)
 
     def _recorded_arguments(self) -> tuple[type | None, dict]:

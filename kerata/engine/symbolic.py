@@ -255,19 +255,18 @@ class Operation(Configurable):
     def get_config(self) -> dict:
         return {"name": self.name, **super().get_config()}
 
-    def _only_node(self, what: str) -> Node:
-        if len(self._inbound_nodes) != 1:
-            count = len(self._inbound_nodes)
+    def _first_node(self, what: str) -> Node:
+        if not self._inbound_nodes:
             raise AttributeError(
-                f"{type(self).__name__} {self.name!r} has no single `{what}`: it was called on "
-                f"symbolic tensors {count} times, not once."
+                f"{type(self).__name__} {self.name!r} has no `{what}`: it was never called on a "
+                "symbolic tensor."
             )
         return self._inbound_nodes[0]
 
     @property
     def input(self):
-        """The symbolic tensor(s) that it was called on, if that was once."""
-        node = self._only_node("input")
+        """The symbolic tensor(s) that it was called on the first time."""
+        node = self._first_node("input")
         found = node.input_tensors
         if len(node.args) == 1 and not symbolic_leaves(node.kwargs):
             return node.args[0]
@@ -275,8 +274,8 @@ class Operation(Configurable):
 
     @property
     def output(self):
-        """The symbolic tensor(s) that came out, if it was called once."""
-        return self._only_node("output").output_structure
+        """The symbolic tensor(s) that came out the first time it was called."""
+        return self._first_node("output").output_structure
 
 
 _evaluating = threading.local()

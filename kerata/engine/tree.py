@@ -1,10 +1,10 @@
-"""Nested structures: lists, tuples, named tuples and dicts of leaves.
+"""Nested structures: lists, tuples, named tuples, deques and dicts of leaves.
 
 Everything else, None included, is a leaf. Dicts are visited in the order of their sorted keys
 (ordered dicts: in their own order), so that equal structures flatten alike.
 """
 
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Mapping
 
 
@@ -17,13 +17,13 @@ def _is_namedtuple(x) -> bool:
 
 
 def is_nested(structure) -> bool:
-    """Return whether `structure` is a list, tuple or dict (possibly empty).
+    """Return whether `structure` is a list, tuple, deque or dict (possibly empty).
 
     Example:
         >>> kerata.tree.is_nested([1]), kerata.tree.is_nested(1)
         (True, False)
     """
-    return isinstance(structure, (list, tuple, dict)) or isinstance(structure, Mapping)
+    return isinstance(structure, (list, tuple, deque, Mapping))
 
 
 def _keys(mapping) -> list:
@@ -52,6 +52,8 @@ def _rebuild(like, children: list):
         return ordered if type(like) is dict else type(like)(ordered)
     if _is_namedtuple(like):
         return type(like)(*children)
+    if isinstance(like, deque):
+        return deque(children, maxlen=like.maxlen)
     return type(like)(children)
 
 

@@ -59,8 +59,8 @@ def attention(
         shape = (query.shape[0], query.shape[2], query.shape[1], key.shape[1])
         keep = dropout_mask(seed, rate, shape)
     query, key, value = (jnp.swapaxes(x, 1, 2) for x in (query, key, value))
-    # Scores are summed up, and the softmax is taken, in float32 at least. Where the scale is no
-    # power of two, a narrower query would lose by it: then the scores are scaled.
+    # Scores are summed up, and the softmax is taken, in float32 at least. Scaling the query is
+    # less work than scaling the scores, but a narrow one would lose by it.
     wide = query.dtype == jnp.promote_types(query.dtype, jnp.float32)
     if wide:
         query, scale = query * jnp.asarray(scale, query.dtype), None
@@ -121,14 +121,17 @@ def _scores(query, key, bias, mask, is_causal, scale=None, soft_cap=None):
         scores = soft_cap * jnp.tanh(scores / soft_cap)
     if bias is not None:
         scores = scores + bias
+    # Not minus infinity: a row of it has no softmax.
+    return _masked(scores, mask, is_causal, 0.7 * jnp.finfo(scores.dtype).min)
+
+
+def _masked(scores, mask, is_causal, filler):
+    """Return `scores` with `filler` where a target does not see a source."""
     if is_causal:
         shape = scores.shape[-2:]
         seen = lax.broadcasted_iota(int, shape, 0) >= lax.broadcasted_iota(int, shape, 1)
         mask = seen if mask is None else mask & seen
-    if mask is not None:
-        # Not minus infinity: a row of it has no softmax.
-        scores = jnp.where(mask, scores, 0.7 * jnp.finfo(scores.dtype).min)
-    return scores
+    return scores if mask is None else jnp.where(mask, scores, filler)
 
 
 def _exponentials(scores):
@@ -158,17 +161,18 @@ def _attend(query, key, value, bias, mask, keep, is_causal, rate):
 def _attend_forward(query, key, value, bias, mask, keep, is_causal, rate):
     weights = _weights(query, key, bias, mask, is_causal)
     result = _products(_drop(weights, keep, rate), value)
-    return result, (query, key, value, bias, keep, weights, result)
+    return result, (query, key, value, bias, mask, keep, weights, result)
 
 
 def _attend_backward(is_causal, rate, saved, gradient):
-    query, key, value, bias, keep, weights, result = saved
+    query, key, value, bias, mask, keep, weights, result = saved
     groups = key.shape[1]
     # The softmax's gradient needs the mean of the weights' gradients by the weights: it is the
     # product of what came out and its gradient.
     mean = jnp.sum(gradient * result, axis=-1, keepdims=True)
     to_weights = _drop(_products(gradient, value.mT), keep, rate)
-    to_scores = weights * (to_weights - mean)
+    # The mask counts again for targets that see nothing: their weights are not zero.
+    to_scores = _masked(weights * (to_weights - mean), mask, is_causal, 0)
     to_value = _products_within(_drop(weights, keep, rate), gradient, groups)
     to_key = _products_within(to_scores, query, groups)
     to_bias = None if bias is None else _reduced(to_scores, bias)

@@ -17,11 +17,12 @@ def batch_moments(
     shift: jax.Array | None = None,
     weights: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
-    """Return the mean and the (biased) variance of `x` over `axes`, read in one pass.
+    """Return the mean and the (biased) variance of `x` over `axes`.
 
-    The sums are of `x - shift` and of its square. Where the shift is within a few standard
-    deviations of the mean, the variance is as precise as one of two passes; a shift that is far
-    off (zero, for data around 10,000) would cancel its digits.
+    On a CPU they take two passes, which fuse as well as one there. Elsewhere, and with weights,
+    one pass sums `x - shift` and its square: as precise where the shift is within a few standard
+    deviations of the mean (a shift that is far off, as zero for data around 10,000, would cancel
+    the variance's digits).
 
     Args:
         x: any shape, floating.
@@ -40,6 +41,8 @@ def batch_moments(
     """
     axes = tuple(axes)
     x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    if weights is None and platform() == "cpu":
+        return _moments(x, axes)
     if shift is None:
         shift = lax.slice_in_dim(x, 0, 1, axis=axes[0]).mean(axes)
     shift = lax.stop_gradient(shift).astype(x.dtype)
@@ -53,6 +56,27 @@ def batch_moments(
         mean = (weights * centered).sum(axes) / total
         square = (weights * jnp.square(centered)).sum(axes) / total
     return mean + shift, jnp.maximum(square - jnp.square(mean), 0)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _moments(x, axes):
+    mean = x.mean(axes)
+    return mean, jnp.square(x - jnp.expand_dims(mean, axes)).mean(axes)
+
+
+def _moments_forward(x, axes):
+    mean, variance = _moments(x, axes)
+    return (mean, variance), (x, mean)
+
+
+def _moments_backward(axes, saved, gradients):
+    x, mean = saved
+    count = math.prod(x.shape[a] for a in axes)
+    mean, to_mean, to_variance = (jnp.expand_dims(v, axes) for v in (mean, *gradients))
+    return ((to_mean + 2 * to_variance * (x - mean)) / count,)
+
+
+_moments.defvjp(_moments_forward, _moments_backward)
 
 
 def layer_norm(

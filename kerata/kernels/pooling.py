@@ -76,7 +76,7 @@ def _max_pool(x, axes, chained):
         return _window(x, _lowest(x.dtype), lax.max, axes)
     floating = jnp.issubdtype(x.dtype, jnp.floating)
     for axis in reversed(axes):  # the last axis first: equal maxima then tie as in row-major order
-        x = _max_along(x, axis) if floating else _running_max(x, axis)[0]
+        x = _max_along(x, axis) if floating else _running_max(x, axis)
     return x
 
 
@@ -131,8 +131,8 @@ def _counts(axis: Axis, like: jax.Array) -> np.ndarray:
     return count.reshape(shape).astype(like.dtype)
 
 
-def _running_max(x, axis):
-    """Return the maximum along one axis and the place of the first one in its window."""
+def _running_max(x, axis, places=False):
+    """Return the maximum along one axis; with `places`, also where in its window the first is."""
     padded = pad(x, [axis], _lowest(x.dtype))
     best = seen_from(padded, [axis], [0])
     place = jnp.zeros(best.shape, jnp.uint8)
@@ -140,16 +140,16 @@ def _running_max(x, axis):
         new = seen_from(padded, [axis], [i])
         place = jnp.where(new > best, jnp.uint8(i), place)
         best = jnp.maximum(best, new)
-    return written_out((best, place))
+    return written_out((best, place)) if places else written_out(best)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
 def _max_along(x, axis):
-    return _running_max(x, axis)[0]
+    return _running_max(x, axis)
 
 
 def _max_forward(x, axis):
-    return _running_max(x, axis)
+    return _running_max(x, axis, places=True)
 
 
 def _max_backward(axis, place, gradient):

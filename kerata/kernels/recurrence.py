@@ -19,6 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from kerata.kernels.platform import platform
+
 Activation = Callable[[jax.Array], jax.Array]
 
 
@@ -67,9 +69,7 @@ def scan(
         return (new, last), outputs if sequences else None
 
     carry = (states, none if repeats or not sequences else None)
-    (states, last), outputs = lax.scan(
-        body, carry, (inputs, masks), unroll=length if unroll else 1
-    )
+    (states, last), outputs = lax.scan(body, carry, (inputs, masks), unroll=length if unroll else 1)
     if sequences:
         last = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), outputs)
     return last, states
@@ -107,7 +107,7 @@ def simple_rnn(
     """
     projected, masks = _project(inputs, kernel, bias, mask, go_backwards)
     (h,) = _start(projected, recurrent_kernel, initial_state)
-    if activation is None:
+    if activation is None and platform() == "cpu":
         hidden, h = _simple_rnn(projected, recurrent_kernel, h, masks, sequences)
     else:
 
@@ -150,7 +150,7 @@ def lstm(
     Returns:
         Outputs, `(batch, time, units)` or `(batch, units)`; and the last hidden and cell states.
     """
-    fast = activation is None and recurrent_activation is None
+    fast = activation is None and recurrent_activation is None and platform() == "cpu"
     if fast:
         scale = _halve(recurrent_kernel, (True, True, False, True))
         kernel, recurrent_kernel = kernel * scale, recurrent_kernel * scale
@@ -160,6 +160,7 @@ def lstm(
     if fast:
         hidden, h, c = _lstm(projected, recurrent_kernel, h, c, masks, sequences)
     else:
+
         def step(x, states):
             return lstm_step(x, *states, recurrent_kernel, activation, recurrent_activation)
 
@@ -210,6 +211,7 @@ def gru(
         inner = bias[1, 2 * units :]
         bias = bias[0] + jnp.pad(bias[1, : 2 * units], (0, units))
     fast = activation is None and recurrent_activation is None and reset_after
+    fast = fast and platform() == "cpu"
     if fast:
         scale = _halve(recurrent_kernel, (True, True, False))
         kernel, recurrent_kernel = kernel * scale, recurrent_kernel * scale

@@ -1,4 +1,4 @@
-"""What every test and every example in a docstring starts from, and is put back to."""
+"""What every test starts from, and is put back to."""
 
 import os
 import random
@@ -8,11 +8,9 @@ os.environ["KERAS_BACKEND"] = "jax"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
 
-import jax
 import numpy as np
 import pytest
 
-import kerata
 from kerata.engine import naming, policies, registry, rng, settings
 
 
@@ -31,9 +29,3 @@ def _same_start_for_all():
     policies.set_dtype_policy(policy if policy.name != settings.floatx() else None)
     custom_objects.clear()
     custom_objects.update(registered)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _names_in_examples(doctest_namespace):
-    """Give docstrings' examples the names that they take for granted."""
-    doctest_namespace.update(kerata=kerata, np=np, jax=jax, jnp=jax.numpy)

@@ -1,0 +1,182 @@
+"""Handwritten digits, from the data to a report: train, compare, save, reload, look at mistakes."""
+
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import kerata
+from kerata import layers
+from kerata.cli.demos import pictures, report
+from kerata.datasets import digits
+
+EPOCHS = 8
+BATCH = 128
+VIEWS = 8  # how often each image is shown in one epoch, each time moved a little
+
+
+def run(out, epochs=EPOCHS, seed=0, say=print):
+    """Train on the digits and write the model, three pictures and a report into the folder `out`.
+
+    Args:
+        out: path of the folder; made if it is not there.
+        epochs: how often to go through the training images (in `VIEWS` views each).
+        seed: decides the initial weights, the views and the order; not the test images.
+        say: function that prints a line.
+
+    Returns:
+        A dict of the results that the report shows.
+    """
+    started = time.perf_counter()
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    kerata.utils.set_random_seed(seed)
+
+    # The test images are the same whatever the seed. Nothing below looks at them until the model
+    # is finished: the validation images, which are watched while training, come from the others.
+    (images, labels), (x_test, y_test) = digits.load_data()
+    train, watched = digits.stratified_split(labels, share=0.1, seed=seed)
+    images, x_test = scaled(images), scaled(x_test)
+    x_train = views(images[train], np.random.default_rng(seed))
+    y_train = np.tile(labels[train], VIEWS)
+    say(
+        f"{len(train):,} images to train on, in {VIEWS} views each; "
+        f"{len(watched)} to watch while training; {len(y_test)} held out for the test"
+    )
+
+    model = convnet()
+    steps = epochs * -(-len(x_train) // BATCH)
+    model.compile(
+        optimizer=kerata.optimizers.Adam(
+            kerata.optimizers.schedules.CosineDecay(2e-3, decay_steps=steps)
+        ),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    history = model.fit(
+        x_train,
+        y_train,
+        batch_size=BATCH,
+        epochs=epochs,
+        validation_data=(images[watched], labels[watched]),
+    )
+
+    probabilities = model.predict(x_test, verbose=0)
+    predicted = probabilities.argmax(axis=1)
+    scores = {
+        "this model": float(np.mean(predicted == y_test)),
+        "logistic regression": logistic_regression(images, labels, x_test, y_test),
+        "majority class": float(np.mean(y_test == np.bincount(labels).argmax())),
+    }
+    say(f"\nAccuracy on the {len(y_test)} test images")
+    for name, score in scores.items():
+        wrong = round((1 - score) * len(y_test))
+        say(f"  {name:<20} {score:7.2%}   {wrong:>3} wrong")
+
+    model.save(out / "model.keras")
+    elsewhere = predictions_elsewhere(out / "model.keras", x_test)
+    difference = float(np.abs(elsewhere - probabilities).max())
+    say(f"\nmodel.keras, loaded in a fresh process: {report.sameness(difference)}")
+
+    pictures.curves(history.history, out / "curves.png")
+    pictures.confusion(y_test, predicted, out / "confusion.png")
+    pictures.mistakes(x_test, y_test, probabilities, out / "mistakes.png")
+    results = {
+        "scores": scores,
+        "test_images": len(y_test),
+        "train_images": len(train),
+        "validation_images": len(watched),
+        "views": VIEWS,
+        "epochs": epochs,
+        "seed": seed,
+        "parameters": model.count_params(),
+        "reload_difference": difference,
+        "seconds": time.perf_counter() - started,
+        "versions": f"kerata {kerata.__version__}, Python {platform.python_version()}",
+    }
+    report.write(out, results)
+    say(f"\nSee {out / 'report.html'} ({results['seconds']:.0f} seconds in all)")
+    return results
+
+
+def convnet():
+    """Return the model: two blocks of two convolutions each, then a dense classifier."""
+    model = kerata.Sequential([kerata.Input((8, 8, 1))], name="digits")
+    for filters in (32, 64):
+        for _ in range(2):
+            model.add(layers.Conv2D(filters, 3, padding="same", use_bias=False))
+            model.add(layers.BatchNormalization(momentum=0.9))
+            model.add(layers.Activation("relu"))
+        model.add(layers.MaxPooling2D(2))
+        model.add(layers.Dropout(0.2))
+    model.add(layers.Flatten())
+    model.add(layers.Dense(128, activation="relu"))
+    model.add(layers.Dropout(0.4))
+    model.add(layers.Dense(10, activation="softmax"))
+    return model
+
+
+def scaled(images):
+    """Return `(n, 8, 8)` images with ink from 0 to 16 as `(n, 8, 8, 1)` with ink from 0 to 1."""
+    return (images[..., None] / 16).astype("float32")
+
+
+def views(images, generator, degrees=10, zoom=0.1, shift=1.0):
+    """Return `VIEWS` copies of the images: as they are, then turned, zoomed and shifted a little.
+
+    Each pixel of a view is read, between four pixels, from where the inverse movement takes it.
+    """
+    copies = np.tile(images, (VIEWS - 1, 1, 1, 1))
+    count, height, width, _ = copies.shape
+    angle = np.deg2rad(generator.uniform(-degrees, degrees, (count, 1, 1)))
+    scale = generator.uniform(1 - zoom, 1 + zoom, (count, 1, 1))
+    down, right = generator.uniform(-shift, shift, (2, count, 1, 1))
+
+    margin = 2
+    y, x = np.mgrid[:height, :width] - np.array([height - 1, width - 1])[:, None, None] / 2
+    from_y = (np.cos(angle) * y - np.sin(angle) * x) / scale + down + (height - 1) / 2 + margin
+    from_x = (np.sin(angle) * y + np.cos(angle) * x) / scale + right + (width - 1) / 2 + margin
+    from_y = np.clip(from_y, 0, height + 2 * margin - 1.001)
+    from_x = np.clip(from_x, 0, width + 2 * margin - 1.001)
+    top, left = from_y.astype(int), from_x.astype(int)
+    below, beside = from_y - top, from_x - left
+
+    padded = np.pad(copies[..., 0], ((0, 0), (margin, margin), (margin, margin)))
+    n = np.arange(count)[:, None, None]
+    upper = (1 - beside) * padded[n, top, left] + beside * padded[n, top, left + 1]
+    lower = (1 - beside) * padded[n, top + 1, left] + beside * padded[n, top + 1, left + 1]
+    moved = (1 - below) * upper + below * lower
+    return np.concatenate([images, moved[..., None].astype("float32")])
+
+
+def logistic_regression(images, labels, x_test, y_test):
+    """Return the test accuracy of a linear classifier of the pixels, given all other images."""
+    from sklearn.linear_model import LogisticRegression
+
+    pixels, test_pixels = images.reshape(len(images), -1), x_test.reshape(len(x_test), -1)
+    return float(LogisticRegression(max_iter=1000).fit(pixels, labels).score(test_pixels, y_test))
+
+
+def predictions_elsewhere(path, images):
+    """Return what the model file at `path` predicts for `images` in a fresh Python process."""
+    code = (
+        "import sys, numpy, kerata\n"
+        "model = kerata.models.load_model(sys.argv[1])\n"
+        "numpy.save(sys.argv[3], model.predict(numpy.load(sys.argv[2]), verbose=0))\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        given, answer = Path(folder, "images.npy"), Path(folder, "predictions.npy")
+        np.save(given, images)
+        child = subprocess.run(
+            [sys.executable, "-c", code, path, given, answer],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        if child.returncode:
+            raise RuntimeError(f"The saved model could not be used again:\n{child.stderr}")
+        return np.load(answer)

@@ -1,0 +1,776 @@
+"""Layer: state and a computation, the piece that models are made of."""
+
+import contextlib
+import copy
+import functools
+import inspect
+import warnings
+
+import jax
+import numpy as np
+
+from kerata.engine import dtypes, policies, scopes, tree
+from kerata.engine.errors import argument_error, nearest
+from kerata.engine.input_spec import InputSpec as InputSpec, check_inputs
+from kerata.engine.masks import get_mask as get_mask, set_mask as set_mask
+from kerata.engine.symbolic import (
+    KerasTensor,
+    Node,
+    Operation,
+    abstract_eval,
+    is_symbolic,
+    standin,
+)
+from kerata.engine.variable import Variable
+from kerata.layers import calling, tracking
+from kerata.layers.calling import calls, training_scope
+from kerata.layers.state import State
+
+
+class Layer(State, Operation):
+    """A computation with state. Subclasses write `__init__`, `build` and `call`.
+
+    `build(input_shape)` makes the variables, with `add_weight`, when the shape of the inputs is
+    known; `call(inputs)` computes the outputs. The shape of the outputs needs no code: `call` is
+    evaluated abstractly. Variables and layers that are attributes, also in lists and dicts, belong
+    to the layer.
+
+    Args:
+        activity_regularizer: function of the outputs whose value is added to the loss.
+        trainable: whether training changes the layer's variables.
+        dtype: dtype or dtype policy of computation and variables; the default policy if None.
+        autocast: whether floating inputs are cast to the compute dtype.
+        name: name; made from the class's name if None.
+
+    Raises:
+        ValueError: if there are unknown keyword arguments.
+
+    Example:
+        >>> class Scale(kerata.layers.Layer):
+        ...     def build(self, input_shape):
+        ...         self.factor = self.add_weight(name="factor", shape=(), initializer="ones")
+        ...
+        ...     def call(self, inputs):
+        ...         return inputs * self.factor
+        >>> layer = Scale()
+        >>> layer([[1.0, 2.0]])
+        Array([[1., 2.]], dtype=float32)
+    """
+
+    config_exclude = ("name", "trainable", "dtype", "activity_regularizer", "autocast")
+    # Whether tensors among the arguments are cast to the compute dtype.
+    convert_inputs = True
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer=None,
+        trainable=True,
+        dtype=None,
+        autocast=True,
+        name=None,
+        **kwargs,
+    ):
+        super().__init__(name=name)
+        self.dtype_policy = dtype
+        self.autocast = autocast
+        if not isinstance(trainable, bool):
+            raise argument_error("trainable", "be True or False", trainable, self)
+        self._trainable = trainable
+        if activity_regularizer is not None:
+            from kerata import regularizers
+
+            activity_regularizer = regularizers.get(activity_regularizer)
+        self.activity_regularizer = activity_regularizer
+        self.built = False
+        self.supports_masking = False
+        self.input_spec = None
+        self._own_variables: list[Variable] = []
+        self._build_shapes: dict | None = None
+        self._path: str | None = None
+        self._given_shape = self._legacy_shape(kwargs)
+        if kwargs:
+            self._refuse(kwargs)
+
+    @staticmethod
+    def _legacy_shape(kwargs):
+        """Take `input_shape=` and its like, of older programs, out of `kwargs`."""
+        if "input_dim" in kwargs:
+            kwargs["input_shape"] = (kwargs.pop("input_dim"),)
+        batch_size = kwargs.pop("batch_size", None)
+        if "input_shape" in kwargs:
+            return (batch_size, *kwargs.pop("input_shape"))
+        return kwargs.pop("batch_input_shape", None)
+
+    def _refuse(self, kwargs):
+        known = [p for p in inspect.signature(type(self).__init__).parameters if p != "self"]
+        known += ["name", "dtype", "trainable", "activity_regularizer"]
+        hints = [c for k in kwargs for c in nearest(k, known, n=1)]
+        hint = f"\nDid you mean {' or '.join(repr(h) for h in hints)}?" if hints else ""
+        raise ValueError(
+            f"{type(self).__name__} has no argument {', '.join(repr(k) for k in kwargs)}.\n"
+            f"Received: {kwargs}{hint}"
+        )
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _building(cls.__dict__["build"])
+
+    # Building.
+
+    def build(self, *input_shapes, **named_shapes):
+        """Make the variables for inputs of a shape. Subclasses write this.
+
+        Without one, the layers inside are built by evaluating `call` abstractly.
+
+        Args:
+            *input_shapes: shape of the inputs, or a structure of shapes.
+            **named_shapes: shapes of several arguments of `call`, named `ARGUMENT_shape`.
+        """
+        if not any(not layer.built for layer in self._flatten_layers(include_self=False)):
+            return
+        names = calling.call_signature(type(self).call).names
+        shapes = {name: s for name, s in zip(names, input_shapes) if s is not None}
+        shapes |= {k.removesuffix("_shape"): v for k, v in named_shapes.items()}
+        if len(shapes) == 1 and next(iter(named_shapes), None) == "input_shape":
+            shapes = {names[0]: next(iter(shapes.values()))}
+        inputs = {
+            name: tree.map_shape_structure(lambda s: KerasTensor(s, self.compute_dtype), shape)
+            for name, shape in shapes.items()
+        }
+        try:
+            abstract_eval(self._call_as_configured, (), inputs)
+        except NotImplementedError:
+            raise
+        except Exception as error:
+            raise ValueError(
+                f"{self._title()} cannot be built from the shape of its inputs alone.\n"
+                f"Received: shapes {shapes}; evaluating `call` failed: {error}\n"
+                "Give it a `build` method, or call it on data."
+            ) from error
+
+    def _finish_build(self):
+        self.built = True
+        self.__dict__["_locked"] = True
+
+    def _build_for(self, arguments: dict):
+        """Build the layer, if it is not, for the tensors among a call's arguments."""
+        if self.built:
+            return
+        shapes = {
+            f"{name}_shape": tree.map_structure(_batch_shape, value)
+            for name, value in arguments.items()
+            if calling.holds_tensor(value)
+        }
+        names = self._build_arguments(arguments)
+        with scopes.outside(), scopes.AutocastScope(None):
+            if names:
+                self.build(**{n: shapes.get(n) for n in names if n in shapes})
+            elif shapes:
+                self.build(next(iter(shapes.values())))
+            else:
+                self._finish_build()
+
+    def _build_arguments(self, arguments: dict) -> list[str]:
+        """Return the names of the shapes that `build` takes; none where it takes just one."""
+        parameters = list(inspect.signature(type(self).build).parameters.values())[1:]
+        names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        if len(names) < 2:
+            return []
+        known = calling.call_signature(type(self).call).names
+        for name in names:
+            if not name.endswith("_shape") or name.removesuffix("_shape") not in known:
+                raise ValueError(
+                    f"`build` of {self._title()} must take shapes named after the arguments of "
+                    f"`call`: {[f'{n}_shape' for n in known]}, or a single one.\n"
+                    f"Received: `build({', '.join(names)})`"
+                )
+        return names
+
+    def get_build_config(self) -> dict | None:
+        """Return what `build_from_config` needs to build a fresh layer alike, or None."""
+        shapes = self._build_shapes
+        if not shapes:
+            return None
+        if len(shapes) == 1:
+            return {"input_shape": next(iter(shapes.values()))}
+        return {"shapes_dict": shapes}
+
+    def build_from_config(self, config: dict) -> None:
+        """Build the layer for the shapes in `config`."""
+        if "input_shape" in config:
+            self.build(_tuples(config["input_shape"]))
+        elif "shapes_dict" in config:
+            self.build(**{name: _tuples(s) for name, s in config["shapes_dict"].items()})
+        self.built = True
+
+    def add_weight(
+        self,
+        *args,
+        shape=None,
+        initializer=None,
+        dtype=None,
+        trainable=True,
+        autocast=True,
+        regularizer=None,
+        constraint=None,
+        aggregation="none",
+        overwrite_with_gradient=False,
+        name=None,
+    ) -> Variable:
+        """Make a variable that belongs to the layer.
+
+        Args:
+            *args: `shape`, `initializer` and `dtype`, by position.
+            shape: tuple of integers; () if None.
+            initializer: initializer or its name. If None: the layer's attribute
+                `NAME_initializer`; else Glorot uniform for floats, zeros for others.
+            dtype: dtype; the layer's variable dtype if None.
+            trainable: whether training changes it.
+            autocast: whether it is read in the compute dtype.
+            regularizer: function whose value for the variable is added to the loss; the layer's
+                attribute `NAME_regularizer` if None.
+            constraint: function applied to it after each update; `NAME_constraint` if None.
+            aggregation: how replicas are joined.
+            overwrite_with_gradient: whether its gradient replaces it instead of being subtracted.
+            name: name of the variable.
+
+        Example:
+            >>> kerata.layers.Layer().add_weight((2,), "ones", name="scale").numpy()
+            array([1., 1.], dtype=float32)
+        """
+        from kerata import constraints, initializers, regularizers
+
+        self._check_super_called()
+        if self.__dict__.get("_locked"):
+            raise self._locked_error(f"add_weight(name={name!r})")
+        if args and isinstance(args[0], str):
+            raise ValueError(
+                f"The first argument of add_weight() is the shape; give `name` as a keyword "
+                f"argument.\nReceived: {args[0]!r}"
+            )
+        if len(args) > 3:
+            raise TypeError(
+                f"add_weight() takes shape, initializer and dtype by position.\nReceived: {args}"
+            )
+        if args and shape is not None:
+            raise ValueError("`shape` was given twice: by position and as a keyword argument.")
+        shape, initializer, dtype = (*args, *(shape, initializer, dtype)[len(args) :])
+        shape = () if shape is None else shape
+        dtype = dtypes.standardize_dtype(dtype or self.variable_dtype)
+        given = {"initializer": initializer, "regularizer": regularizer, "constraint": constraint}
+        for kind, value in given.items():
+            if value is None and name is not None:
+                given[kind] = getattr(self, f"{name}_{kind}", None)
+        if given["initializer"] is None:
+            given["initializer"] = "glorot_uniform" if dtypes.is_float(dtype) else "zeros"
+        with self._open_name_scope():
+            variable = Variable(
+                initializers.get(given["initializer"]),
+                shape=shape,
+                dtype=dtype,
+                trainable=trainable,
+                autocast=autocast,
+                aggregation=aggregation,
+                name=name,
+            )
+        variable.regularizer = regularizers.get(given["regularizer"])
+        variable.constraint = constraints.get(given["constraint"])
+        variable.overwrite_with_gradient = overwrite_with_gradient
+        self._own_variables.append(variable)
+        return variable
+
+    def add_variable(self, *args, **kwargs) -> Variable:
+        """Make a variable: the same as `add_weight`."""
+        return self.add_weight(*args, **kwargs)
+
+    def _open_name_scope(self):
+        if self._path is None:
+            parent = scopes.current_path()
+            own = parent.split("/")[-1] == self.name and scopes._state.names[-1][1] is self
+            self._path = parent if own else "/".join(filter(None, (parent, self.name)))
+        return scopes.name_scope(self.name, caller=self)
+
+    @property
+    def path(self) -> str:
+        """Where the layer stands: the names of what holds it, and its own, joined by "/"."""
+        return self._path or self.name
+
+    # Calling.
+
+    def call(self, *args, **kwargs):
+        """Compute the outputs. Subclasses write this."""
+        raise NotImplementedError(f"{self._title()} must have a `call` method.")
+
+    def __call__(self, *args, **kwargs):
+        self._check_super_called()
+        signature = calling.call_signature(type(self).call)
+        training = self._resolve_training(signature, kwargs, args)
+        arguments, rest = self._bind(signature, args, kwargs)
+        symbolic = is_symbolic(arguments, rest)
+        self._check_positional(signature, args)
+        if self.convert_inputs:
+            arguments = {k: self._convert(v, k == signature.first) for k, v in arguments.items()}
+        masks = calling.mask_arguments(signature, arguments)
+        previous = tree.map_structure(get_mask, _first(arguments))
+        with self._noted(arguments):
+            if not self.built:
+                with self._open_name_scope():
+                    check_inputs(self.input_spec, _first(arguments), self._title())
+                    self._build_for(arguments)
+            check_inputs(self.input_spec, _first(arguments), self._title())
+            if calls.depth == 0:
+                calling.clear_losses(self._flatten_layers())
+            given = {**arguments, **rest}
+            if not symbolic:
+                # A graph records only what the caller said: flag and masks may differ when it runs.
+                given |= masks
+                if signature.has_training and training is not None:
+                    given["training"] = training
+            args, kwargs = _positional(signature, given)
+            with training_scope(training), self._open_name_scope():
+                if symbolic:
+                    outputs = self.symbolic_call(*args, **kwargs)
+                else:
+                    with scopes.AutocastScope(self._autocast_dtype()):
+                        outputs = self.call(*args, **kwargs)
+                if self.activity_regularizer is not None and not symbolic:
+                    for x in tree.flatten(outputs):
+                        penalty = self.activity_regularizer(x)
+                        # Of the whole batch: its mean over the samples goes into the loss.
+                        self.add_loss(penalty / x.shape[0] if x.ndim else penalty)
+            self._attach_masks(_first(arguments), previous, outputs)
+        return outputs
+
+    def _check_positional(self, signature, args):
+        """Only tensors may be given by position, so that a call reads clearly."""
+        for name, value in zip(signature.names[1:], args[1:]):
+            if isinstance(value, (bool, str)) or callable(value) and not calling.is_tensor(value):
+                raise ValueError(
+                    f"{self._title()} takes only tensors by position.\n"
+                    f"Received: {value!r} as argument {name!r}; write {name}={value!r}"
+                )
+
+    def _resolve_training(self, signature, kwargs, args):
+        """Return the training flag: the call's argument, or that of the layer around, or None."""
+        given = kwargs.get("training")
+        if not signature.has_training and not signature.takes_any:
+            kwargs.pop("training", None)
+        if given is None and signature.has_training:
+            position = signature.names.index("training")
+            given = args[position] if position < len(args) else None
+        if given is None:
+            given = calls.training
+        if given is None:
+            given = signature.training_default
+        return bool(given) if isinstance(given, (int, np.bool_)) else given
+
+    def _bind(self, signature, args, kwargs) -> tuple[dict, dict]:
+        """Return the call's arguments by name, and those that go to its `**kwargs`."""
+        try:
+            bound = signature.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(
+                f"{self._title()} takes the arguments {signature.signature}.\nReceived: {error}"
+            ) from None
+        rest: dict = {}
+        arguments = dict(bound.arguments)
+        for name, parameter in signature.signature.parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD and name in arguments:
+                rest = arguments.pop(name)
+        return arguments, rest
+
+    def _convert(self, value, first: bool):
+        """Return an argument with its tensors in the compute dtype.
+
+        The first argument may also hold numbers and lists of numbers.
+        """
+
+        def convert(x):
+            if isinstance(x, KerasTensor) or x is None:
+                return x
+            if isinstance(x, Variable):
+                x = x.value
+            if isinstance(x, np.ndarray) and x.dtype.kind in "USO":
+                return self._refuse_dtype(x)
+            if isinstance(x, (jax.Array, np.ndarray, np.generic)) or (
+                first and isinstance(x, (int, float))
+            ):
+                return self.dtype_policy.convert_input(x, self.autocast, self.compute_dtype)
+            if not isinstance(x, (str, bytes)) and hasattr(x, "__array__"):
+                return self.dtype_policy.convert_input(
+                    np.asarray(x), self.autocast, self.compute_dtype
+                )
+            return x
+
+        def convert_with_mask(x):
+            result = convert(x)
+            mask = get_mask(x) if result is not x else None
+            if mask is not None:
+                set_mask(result, mask)
+            return result
+
+        if first and isinstance(value, (list, tuple)) and _is_plain_numbers(value):
+            return convert(np.asarray(value))
+        return tree.map_structure(convert_with_mask, value)
+
+    def _refuse_dtype(self, x):
+        raise TypeError(
+            f"{self._title()} takes numbers.\nReceived: an array of dtype {x.dtype} "
+            f"(the first element is {x.reshape(-1)[0]!r})\n"
+            "Turn text into numbers first, with TextVectorization or StringLookup."
+        )
+
+    def _autocast_dtype(self):
+        if self.autocast and self.compute_dtype != self.variable_dtype:
+            return self.compute_dtype
+        return None
+
+    def _call_as_configured(self, *args, **kwargs):
+        """Run `call` as `__call__` would on arrays: inputs and variables in the compute dtype."""
+        first, *others = args or (None,)
+        args = (self._convert(first, True), *(self._convert(x, False) for x in others))[: len(args)]
+        kwargs = {name: self._convert(value, False) for name, value in kwargs.items()}
+        with training_scope(calls.training), scopes.AutocastScope(self._autocast_dtype()):
+            return self.call(*args, **kwargs)
+
+    def symbolic_call(self, *args, **kwargs):
+        outputs = self.compute_output_spec(*args, **kwargs)
+        Node(self, args, kwargs, outputs)
+        return outputs
+
+    def compute_output_spec(self, *args, **kwargs):
+        """Return symbolic tensors with the shapes and dtypes of the outputs."""
+        if type(self).compute_output_shape is not Layer.compute_output_shape:
+            return self._spec_from_shape(*args, **kwargs)
+        layer = self if self.built else self._built_twin(args, kwargs)
+        return abstract_eval(layer._call_as_configured, args, kwargs)
+
+    def _spec_from_shape(self, *args, **kwargs):
+        """For layers that write `compute_output_shape` themselves."""
+        names = calling.call_signature(type(self).call).names
+        arguments = {**dict(zip(names, args)), **kwargs}
+        shapes = {
+            f"{name}_shape": tree.map_structure(_shape, value)
+            for name, value in arguments.items()
+            if calling.holds_tensor(value)
+        }
+        wanted = inspect.signature(self.compute_output_shape).parameters
+        if len(wanted) > 1 and set(shapes) & set(wanted):
+            found = self.compute_output_shape(**{k: v for k, v in shapes.items() if k in wanted})
+        else:
+            found = self.compute_output_shape(next(iter(shapes.values())))
+        return tree.map_shape_structure(lambda s: KerasTensor(s, self.compute_dtype), found)
+
+    def compute_output_shape(self, *args, **kwargs):
+        """Return the shape of the outputs for inputs of a shape, with None for unknown sizes.
+
+        Args:
+            *args: shape of the inputs, or a structure of shapes.
+            **kwargs: shapes of several arguments of `call`, named `ARGUMENT_shape`.
+        """
+        names = calling.call_signature(type(self).call).names
+        make = lambda s: KerasTensor(s, self.compute_dtype)  # noqa: E731
+        inputs = {
+            n: tree.map_shape_structure(make, s) for n, s in zip(names, args) if s is not None
+        }
+        for name, shape in kwargs.items():
+            name = names[0] if name == "input_shape" else name.removesuffix("_shape")
+            if shape is not None:
+                inputs[name] = tree.map_shape_structure(make, shape)
+        given, named = _positional(calling.call_signature(type(self).call), inputs)
+        return tree.map_structure(lambda x: x.shape, self.compute_output_spec(*given, **named))
+
+    def _built_twin(self, args, kwargs):
+        """Return a built copy, so that asking for a shape leaves the layer as it is."""
+        twin = copy.deepcopy(self)
+        signature = calling.call_signature(type(self).call)
+        arguments, _ = twin._bind(signature, args, kwargs)
+        with twin._open_name_scope():
+            twin._build_for(arguments)
+        return twin
+
+    def compute_mask(self, inputs, previous_mask):
+        """Return the mask of the outputs; by default that of the inputs."""
+        return previous_mask
+
+    def _attach_masks(self, inputs, previous, outputs):
+        """Attach to the outputs the mask that comes out of the inputs' masks."""
+        has_mask = any(m is not None for m in tree.flatten(previous))
+        if has_mask and not self.supports_masking:
+            if type(self).compute_mask is Layer.compute_mask:
+                warnings.warn(
+                    f"{self._title()} was called on an input with a mask, which it does not "
+                    "support: the mask ends here.",
+                    stacklevel=3,
+                )
+                return
+        elif not self.supports_masking and type(self).compute_mask is Layer.compute_mask:
+            return
+        masks = self.compute_mask(inputs, previous)
+        if masks is None:
+            return
+        flat_masks = tree.flatten(masks)
+        flat_outputs = tree.flatten(outputs)
+        if len(flat_masks) == len(flat_outputs):
+            for x, mask in zip(flat_outputs, flat_masks):
+                if mask is not None and get_mask(x) is None:
+                    set_mask(x, mask)
+
+    @contextlib.contextmanager
+    def _noted(self, arguments):
+        """Add to an exception which layer it comes from, and the shapes it was called with."""
+        try:
+            yield
+        except Exception as error:
+            if not getattr(error, "_noted", False):
+                with contextlib.suppress(Exception):
+                    error._noted = True  # type: ignore[attr-defined]
+                    shapes = ", ".join(
+                        f"{name}: {tree.map_structure(_describe, value)}"
+                        for name, value in arguments.items()
+                        if value is not None
+                    )
+                    error.add_note(f"This happened in layer {self.path!r}, called with {shapes}")
+            raise
+
+    def __setattr__(self, name, value):
+        if isinstance(value, jax.core.Tracer) and calls.depth:
+            raise ValueError(
+                f"{self._title()} sets the attribute {name!r} in `call` to a value that exists "
+                "only while the function is traced.\nMake a variable in `build` with "
+                f"self.{name} = self.add_weight(..., trainable=False), and in `call` use "
+                f"self.{name}.assign(value)."
+            )
+        if self.__dict__.get("_locked") and name not in self.untracked:
+            if self.__dict__.get(name) is not value and tracking.holds_state(value, Layer):
+                held = set(map(id, tracking.parts(list(vars(self).values()))))
+                new = [x for x in tracking.parts(value) if id(x) not in held]
+                if tracking.holds_state(new, Layer):
+                    raise self._locked_error(f"{name} = {value!r}")
+        super().__setattr__(name, value)
+
+    def _locked_error(self, what: str) -> ValueError:
+        return ValueError(
+            f"{self._title()} is built: no variable or layer can be added to it.\n"
+            f"Received: {what}\nMake it in `__init__` or `build`."
+        )
+
+    def _check_super_called(self):
+        if "_inbound_nodes" not in self.__dict__:
+            raise RuntimeError(
+                f"{type(self).__name__}.__init__() must call super().__init__() before anything "
+                "else."
+            )
+
+    def _title(self) -> str:
+        """How messages call the layer."""
+        return f"{type(self).__name__} {self.__dict__.get('name', '')!r}"
+
+    # Losses.
+
+    def add_loss(self, loss) -> None:
+        """Add scalars, computed in `call`, to the loss that training minimizes.
+
+        Args:
+            loss: scalar tensor, or a structure of them.
+        """
+        for x in tree.flatten(loss):
+            if x is not None:
+                calling.add_loss(self, x)
+
+    @property
+    def losses(self) -> list:
+        """What was added with `add_loss` in the latest call, and the weights' penalties."""
+        found = []
+        for layer in self._flatten_layers():
+            found += calling.get_losses(layer)
+        for v in self.trainable_weights:
+            if v.regularizer is not None:
+                found.append(v.regularizer(v))
+        return found
+
+    def _clear_losses(self):
+        for layer in self._flatten_layers():
+            calling.forget_losses(layer)
+
+    def stateless_call(
+        self,
+        trainable_variables,
+        non_trainable_variables,
+        *args,
+        return_losses=False,
+        **kwargs,
+    ):
+        """Call the layer as a pure function of its variables' values.
+
+        Args:
+            trainable_variables: values for `self.trainable_variables`.
+            non_trainable_variables: values for `self.non_trainable_variables`.
+            *args: arguments of the call.
+            return_losses: whether to return `losses` as well.
+            **kwargs: keyword arguments of the call.
+
+        Returns:
+            (outputs, new values of the non-trainable variables), and the losses if asked for.
+
+        Raises:
+            ValueError: if the layer is not built, or the number of values differs.
+        """
+        self._check_super_called()
+        if not self.built:
+            raise ValueError(
+                f"{self._title()} must be built before stateless_call().\n"
+                "Call it on data, or build(input_shape)."
+            )
+        pairs = []
+        for what, mine, values in (
+            ("trainable_variables", self.trainable_variables, trainable_variables),
+            ("non_trainable_variables", self.non_trainable_variables, non_trainable_variables),
+        ):
+            values = list(values)
+            if len(mine) != len(values):
+                raise ValueError(
+                    f"`{what}` must have a value for each of the {len(mine)} variables of "
+                    f"{self._title()}.\nReceived: {len(values)} values"
+                )
+            pairs += zip(mine, values)
+        with scopes.StatelessScope(pairs) as scope:
+            outputs = self(*args, **kwargs)
+            losses = self.losses if return_losses else None
+            new = [scope.read(v) for v in self.non_trainable_variables]
+        return (outputs, new, losses) if return_losses else (outputs, new)
+
+    # Dtypes and configuration.
+
+    @property
+    def dtype_policy(self):
+        """The dtype policy."""
+        return self._dtype_policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value):
+        self._dtype_policy = policies.get(value)
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the variables."""
+        return self.variable_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """The dtype of the variables."""
+        return self.dtype_policy.variable_dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype of the computation."""
+        return self.dtype_policy.compute_dtype
+
+    @property
+    def input_dtype(self) -> str:
+        """The dtype that inputs are cast to."""
+        return self.compute_dtype
+
+    def get_config(self) -> dict:
+        """Return what `from_config` needs to make an equal layer (without its weights)."""
+        self._check_super_called()
+        from kerata.engine.configurable import serialize
+
+        config = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": serialize(self.dtype_policy),
+        }
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = serialize(self.activity_regularizer)
+        rest = super().get_config()
+        rest.pop("name", None)
+        return {**config, **rest}
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _building(build):
+    """Wrap a `build` method: it opens the layer's name scope and notes that it was built."""
+
+    @functools.wraps(build)
+    def wrapped(self, *args, **kwargs):
+        self._check_super_called()
+        outermost = not self.__dict__.get("_is_building")
+        if not outermost:
+            return build(self, *args, **kwargs)
+        self.__dict__["_is_building"] = True
+        try:
+            with self._open_name_scope():
+                result = build(self, *args, **kwargs)
+        finally:
+            del self.__dict__["_is_building"]
+        with contextlib.suppress(TypeError):
+            bound = inspect.signature(build).bind(self, *args, **kwargs).arguments
+            bound.pop("self")
+            several = bound.pop("input_shapes", ())
+            names = (
+                ["input"] if len(several) == 1 else calling.call_signature(type(self).call).names
+            )
+            shapes = {f"{name}_shape": shape for name, shape in zip(names, several)}
+            shapes |= bound.pop("named_shapes", {}) | bound
+            self._build_shapes = {k: v for k, v in shapes.items() if v is not None}
+        self._finish_build()
+        return result
+
+    return wrapped
+
+
+Layer.build = _building(Layer.build)  # type: ignore[method-assign]
+
+
+def _shape(x):
+    return tuple(x.shape) if hasattr(x, "shape") else None
+
+
+def _batch_shape(x):
+    """The shape to build for: the batch axis is unknown where only a stand-in is known of it."""
+    shape = _shape(x)
+    if shape and standin() is not None and shape[0] == standin():
+        return (None, *shape[1:])
+    return shape
+
+
+def _describe(x):
+    return f"{dtypes.standardize_dtype(x.dtype)}{list(x.shape)}" if hasattr(x, "shape") else x
+
+
+def _first(arguments: dict):
+    return next(iter(arguments.values()), None)
+
+
+def _tuples(shape):
+    """Return a shape, or a structure of shapes, as tuples (JSON knows only lists)."""
+    return tree.map_shape_structure(lambda s: s, shape) if shape is not None else None
+
+
+def _is_plain_numbers(value) -> bool:
+    return all(
+        _is_plain_numbers(v) if isinstance(v, (list, tuple)) else isinstance(v, (int, float))
+        for v in value
+    ) and bool(value)
+
+
+def _positional(signature, arguments: dict) -> tuple[tuple, dict]:
+    """Return named arguments as (args, kwargs): leading ones by position, as users call."""
+    args: list = []
+    arguments = dict(arguments)
+    kinds = inspect.Parameter
+    for name, parameter in signature.signature.parameters.items():
+        if parameter.kind is kinds.VAR_POSITIONAL:
+            args += arguments.pop(name, ())
+            break
+        if name not in arguments or parameter.kind is kinds.KEYWORD_ONLY:
+            break
+        if parameter.default is not kinds.empty and name in ("training", "mask"):
+            break
+        args.append(arguments.pop(name))
+    return tuple(args), arguments

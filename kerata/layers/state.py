@@ -1,0 +1,180 @@
+"""The state of a layer: its variables, those of the layers inside, and their values."""
+
+import numpy as np
+
+from kerata.engine.rng import SeedGenerator
+from kerata.engine.variable import Variable
+from kerata.layers import tracking
+
+
+class State:
+    """What a layer holds. Mixed into `Layer`; finds everything by walking the attributes."""
+
+    # Attributes that are not walked in search of state.
+    untracked: frozenset = frozenset(
+        ("_inbound_nodes", "_outbound_nodes", "_arguments", "_build_shapes", "_compiled_methods")
+    )
+
+    # Set by Layer.
+    _own_variables: list[Variable]
+    _trainable: bool
+    built: bool
+
+    def _leaves(self):
+        return tracking.attributes(self, self.untracked)
+
+    @property
+    def _layers(self) -> list:
+        """The layers directly inside."""
+        return [x for x in self._leaves() if isinstance(x, State) and x is not self]
+
+    def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list:
+        found: dict = {}
+
+        def visit(layer, deep):
+            for child in layer._layers:
+                if id(child) not in found:
+                    found[id(child)] = child
+                    if deep:
+                        visit(child, deep)
+
+        if include_self:
+            found[id(self)] = self
+        visit(self, recursive)
+        return list(found.values())
+
+    def _own(self) -> list[Variable]:
+        """This layer's own variables, those made to be trained first.
+
+        The order does not change when a layer is frozen: saved files follow it.
+        """
+        found = [x for x in self._leaves() if isinstance(x, Variable)]
+        return sorted(found, key=lambda v: not v.made_trainable)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All variables, random seeds included."""
+        found = self._own()
+        found += [x.state for x in self._leaves() if isinstance(x, SeedGenerator)]
+        for layer in self._layers:
+            found += layer.variables
+        return tracking.unique(found)
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All variables but random seeds."""
+        found = self._own()
+        for layer in self._layers:
+            found += layer.weights
+        return tracking.unique(found)
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """The variables that training changes."""
+        return [v for v in self.variables if v.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """The variables that training leaves alone, random seeds included."""
+        return [v for v in self.variables if not (v.trainable and self.trainable)]
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The same as `trainable_variables`."""
+        return [v for v in self.weights if v.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """`non_trainable_variables` without random seeds."""
+        return [v for v in self.weights if not (v.trainable and self.trainable)]
+
+    @property
+    def metrics(self) -> list:
+        """The metrics of the layer and of those inside."""
+        found = [x for x in self._leaves() if tracking.is_metric(x)]
+        for layer in self._layers:
+            found += layer.metrics
+        return tracking.unique(found)
+
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        """The variables of the metrics."""
+        return [v for metric in self.metrics for v in metric.variables]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the layer's variables; setting it sets it inside, too."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        value = bool(value)
+        self._trainable = value
+        for v in self._own():
+            if v.made_trainable:
+                v.trainable = value
+        for layer in self._layers:
+            layer.trainable = value
+
+    def count_params(self) -> int:
+        """Return the number of elements of all weights.
+
+        Raises:
+            ValueError: if the layer is not built.
+        """
+        if not self.built:
+            raise ValueError(
+                f"{self._title()} has no weights yet: it is not built.\n"
+                "Call it on data, or build(input_shape)."
+            )
+        return sum(v.size for v in self.weights)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Return the values of the weights."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights) -> None:
+        """Set the values of the weights, in the order of `weights`.
+
+        Raises:
+            ValueError: if their number or a shape differs; nothing is set then.
+        """
+        mine = self.weights
+        if len(mine) != len(weights):
+            raise ValueError(
+                f"{self._title()} has {len(mine)} weights.\nReceived: {len(weights)} arrays"
+            )
+        for v, value in zip(mine, weights):
+            if tuple(np.shape(value)) != v.shape:
+                raise ValueError(
+                    f"{self._title()}: weight {v.path!r} has shape {v.shape}.\n"
+                    f"Received: an array of shape {tuple(np.shape(value))}"
+                )
+        for v, value in zip(mine, weights):
+            v.assign(value)
+
+    def save_own_variables(self, store) -> None:
+        """Write the layer's own variables (not those of layers inside) into a dict of arrays."""
+        for index, v in enumerate(self._own()):
+            store[f"{index}"] = v.numpy()
+
+    def load_own_variables(self, store) -> None:
+        """Read what `save_own_variables` wrote.
+
+        Raises:
+            ValueError: if the number of variables or a shape differs.
+        """
+        mine = self._own()
+        if len(store.keys()) != len(mine):
+            if not mine and not self.built:
+                raise ValueError(
+                    f"{self._title()} is not built, so it has no variables to load into.\n"
+                    f"Received: {len(store.keys())} saved variables\n"
+                    "Build the model (call it on data, or build(input_shape)) before loading."
+                )
+            raise ValueError(
+                f"{self._title()} has {len(mine)} variables: "
+                f"{[(v.name, v.shape) for v in mine]}.\nReceived: {len(store.keys())} saved ones"
+            )
+        for index, v in enumerate(mine):
+            v.assign(np.asarray(store[f"{index}"]))

@@ -1,0 +1,48 @@
+"""Finding the state of a layer: variables, layers, seeds and metrics among its attributes.
+
+Nothing is registered when an attribute is set; the attributes, and lists, tuples, dicts and sets
+in them, are walked when somebody asks. What is found is in the order in which it was assigned.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from kerata.engine.rng import SeedGenerator
+from kerata.engine.variable import Variable
+
+
+def is_metric(x) -> bool:
+    """Return whether `x` is a metric: it has a state to update, reset and read."""
+    return hasattr(x, "update_state") and hasattr(x, "reset_state") and hasattr(x, "result")
+
+
+def parts(value) -> Iterator:
+    """Yield the leaves of nested containers, in order."""
+    if isinstance(value, Mapping):
+        for child in value.values():
+            yield from parts(child)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for child in value:
+            yield from parts(child)
+    else:
+        yield value
+
+
+def attributes(owner, excluded: frozenset) -> Iterator:
+    """Yield the leaves of all attributes of `owner` but the excluded ones, each once."""
+    seen = set()
+    for name, value in vars(owner).items():
+        if name not in excluded:
+            for leaf in parts(value):
+                if id(leaf) not in seen:
+                    seen.add(id(leaf))
+                    yield leaf
+
+
+def holds_state(value, layer_type: type) -> bool:
+    """Return whether `value` is, or holds, a variable, a seed or a layer."""
+    return any(isinstance(x, (Variable, SeedGenerator, layer_type)) for x in parts(value))
+
+
+def unique(items) -> list:
+    """Return `items` without repetitions, by identity."""
+    return list({id(x): x for x in items}.values())

@@ -1,0 +1,378 @@
+"""Functional: a model that runs the graph between symbolic inputs and outputs."""
+
+import inspect
+import warnings
+
+import jax.numpy as jnp
+import numpy as np
+
+from kerata import ops
+from kerata.engine import dtypes, tree
+from kerata.engine.configurable import deserialize, publish_as, serialize
+from kerata.engine.errors import unknown_name
+from kerata.engine.masks import get_mask, set_mask
+from kerata.engine.symbolic import FunctionCall, KerasTensor
+from kerata.layers.input_layer import InputLayer
+from kerata.layers.layer import Layer
+from kerata.models.function import Function, is_input, replay
+from kerata.models.model import Model
+
+
+class _Made(type):
+    """Counts every model with a graph as functional, also of a class of the user's."""
+
+    def __instancecheck__(cls, instance):
+        if super().__instancecheck__(instance):
+            return True
+        return cls is Functional and isinstance(instance, Model) and instance.is_functional
+
+
+class Functional(Model, metaclass=_Made):
+    """A model made from symbolic tensors: `Model(inputs, outputs)` returns one.
+
+    Args:
+        inputs: symbolic tensor made with `Input()`, or a structure of them.
+        outputs: symbolic tensor computed from the inputs, or a structure of them.
+        name: name of the model.
+    """
+
+    def __init__(self, inputs, outputs, name=None, **kwargs):
+        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+
+
+publish_as("keras.src.models.functional", "Functional", Functional, canonical=True)
+publish_as("keras", "Functional", Functional)
+
+
+def takes_a_graph(cls) -> bool:
+    """Whether instances of a class are made from inputs and outputs, like functional models."""
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    kinds = {p.kind for p in parameters}
+    passes_on = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= kinds
+    return passes_on or [p.name for p in parameters[:2]] == ["inputs", "outputs"]
+
+
+def graph_spec(model, inputs, training=None, mask=None):
+    """Return the symbolic outputs of a model's graph, layer by layer.
+
+    Each layer knows its unknown dimensions best.
+    """
+    return model._graph.run(arranged(model, inputs), spec_of_call)
+
+
+def make_graph(inputs, outputs) -> Function:
+    """Return the graph of a model; inputs may be results of layers, from which it then begins.
+
+    Raises:
+        ValueError: if an input is given twice, or there is no way to an output.
+    """
+    flat = tree.flatten(inputs)
+    if len({id(x) for x in flat}) != len(flat):
+        raise ValueError(f"An input may be given only once.\nReceived: inputs={inputs!r}")
+    if isinstance(inputs, dict):
+        for key, x in inputs.items():
+            history = getattr(x, "_keras_history", None)
+            if history and is_input(x) and key != history.operation.name:
+                warnings.warn(
+                    f"In `inputs`, the key {key!r} names an Input() called "
+                    f"{history.operation.name!r}. Data is found by the key.",
+                    stacklevel=4,
+                )
+    if all(isinstance(x, KerasTensor) and is_input(x) for x in flat):
+        return Function(inputs, outputs, name="graph")
+    fresh, outputs = replay(flat, outputs)
+    return Function(tree.pack_sequence_as(inputs, fresh), outputs, name="graph")
+
+
+def spec_of_call(operation, args, kwargs):
+    return operation.compute_output_spec(*args, **kwargs)
+
+
+def run_graph(model, inputs, mask=None):
+    """Run a model's graph on `inputs`."""
+    flat = arranged(model, inputs)
+    if mask is not None:
+        for x, m in zip(flat, tree.flatten(mask)):
+            if m is not None and get_mask(x) is None:
+                set_mask(x, m)
+    return model._graph.run(flat)
+
+
+def arranged(model, inputs) -> list:
+    """Return `inputs` as a flat list in the order of the model's inputs, with their ranks.
+
+    Data may come in the structure of the inputs, as a flat list, or as a dict by input name. An
+    axis of size 1 at the end is added or taken away where that makes the rank fit.
+    """
+    graph = model._graph
+    wanted = graph.inputs
+    names = [x._keras_history.operation.name for x in wanted]
+    flat = _in_order(model, graph.input, inputs, names)
+    if len(flat) != len(wanted):
+        shapes = [tuple(getattr(x, "shape", ())) for x in flat]
+        raise ValueError(
+            f"{model._title()} takes {len(wanted)} input(s): {names}.\n"
+            f"Received: {len(flat)} tensor(s), of shapes {shapes}"
+        )
+    return [_fit(model, x, t) for x, t in zip(flat, wanted)]
+
+
+def _in_order(model, structure, inputs, names) -> list:
+    """Return the leaves of `inputs` in the order of a model's inputs."""
+    if _nests_alike(structure, inputs):
+        return tree.flatten(inputs)
+    if isinstance(inputs, dict):
+        keys = names
+        if isinstance(structure, dict) and not any(map(tree.is_nested, structure.values())):
+            keys = tree.flatten({k: k for k in structure})
+        missing = [k for k in keys if k not in inputs]
+        if not missing:
+            if len(inputs) > len(keys):
+                _warn_of_structure(model, keys, inputs)
+            return [inputs[k] for k in keys]
+        if len(keys) == len(inputs) == 1 and not isinstance(structure, dict):
+            return list(inputs.values())
+        raise ValueError(
+            f"{model._title()} needs inputs named {keys}.\nReceived: {sorted(map(str, inputs))}; "
+            f"missing: {missing}"
+        )
+    flat = tree.flatten(inputs)
+    if isinstance(structure, dict) and len(flat) == len(names):
+        if len(flat) > 1 and list(structure) != sorted(structure):
+            raise ValueError(
+                f"{model._title()} needs a dict with the keys {list(structure)}: in a list it is "
+                f"not clear which is which.\nReceived: a {type(inputs).__name__} of {len(flat)}"
+            )
+        _warn_of_structure(model, list(structure), inputs)
+    return flat
+
+
+def _nests_alike(structure, inputs) -> bool:
+    if isinstance(structure, dict) and isinstance(inputs, dict):
+        return set(structure) == set(inputs) and all(
+            _nests_alike(structure[k], inputs[k]) for k in structure
+        )
+    if isinstance(structure, (list, tuple)) and isinstance(inputs, (list, tuple)):
+        return len(structure) == len(inputs) and all(map(_nests_alike, structure, inputs))
+    return not tree.is_nested(structure) and not tree.is_nested(inputs)
+
+
+def _warn_of_structure(model, keys, inputs):
+    came = sorted(map(str, inputs)) if isinstance(inputs, dict) else f"a {type(inputs).__name__}"
+    warnings.warn(
+        f"The structure of `inputs` is not that of the inputs of {model._title()}.\n"
+        f"Expected: a structure with {keys}. Received: {came}",
+        stacklevel=6,
+    )
+
+
+def _fit(model, x, wanted):
+    """Return input `x` as a tensor of the wanted rank and dtype."""
+    name = wanted._keras_history.operation.name
+    if x is None:
+        if getattr(wanted._keras_history.operation, "optional", False):
+            return x
+        raise ValueError(
+            f"{model._title()}: input {name!r} is not optional.\nReceived: None\n"
+            f"Make it with Input(..., optional=True) if it may be missing."
+        )
+    result = x
+    if not isinstance(x, KerasTensor) and wanted.dtype != "string":
+        if isinstance(x, np.ndarray) and x.dtype.kind in "USO":
+            model._refuse_dtype(x)
+        result = jnp.asarray(x, dtypes.canonical(wanted.dtype))
+    shape, expected = tuple(result.shape), wanted.shape
+    if len(shape) == len(expected) + 1 and shape[-1] == 1:
+        result = ops.squeeze(result, axis=-1)
+    elif len(shape) == len(expected) - 1 and expected[-1] == 1:
+        result = ops.expand_dims(result, axis=-1)
+    fits = len(result.shape) == len(expected) and all(
+        a is None or b is None or a == b for a, b in zip(result.shape[1:], expected[1:])
+    )
+    if not fits:
+        short = len(shape) == len(expected) - 1
+        hint = "\nIf this is a single sample, add a batch axis: x[None]." if short else ""
+        raise ValueError(
+            f"{model._title()} needs shape {expected} for its input {name!r} (None: any size).\n"
+            f"Received: shape {shape}{hint}"
+        )
+    if result is not x and get_mask(x) is not None:
+        set_mask(result, get_mask(x))
+    return result
+
+
+# Configs.
+
+
+def graph_config(model) -> dict:
+    """Return the config of a model with a graph: operations, their calls, inputs and outputs."""
+    graph = model._graph
+    used = {id(node) for node in graph.nodes}
+    places: dict[tuple[int, int], int] = {}  # (operation, its node) -> place among the used ones
+    for operation in graph.operations:
+        kept = [
+            i
+            for i, node in enumerate(operation._inbound_nodes)
+            if id(node) in used or isinstance(operation, InputLayer)
+        ]
+        places |= {(id(operation), i): place for place, i in enumerate(kept)}
+
+    def reference(x):
+        operation, node_index, tensor_index = x._keras_history
+        return [operation.name, places[id(operation), node_index], tensor_index]
+
+    def written(x):
+        if isinstance(x, KerasTensor):
+            config = {"shape": x.shape, "dtype": x.dtype, "keras_history": reference(x)}
+            return {"class_name": "__keras_tensor__", "config": config}
+        return serialize(x)
+
+    layers = []
+    for operation in graph.operations:
+        entry = _operation_config(operation)
+        entry["name"] = operation.name
+        entry["inbound_nodes"] = [
+            {
+                "args": [tree.map_structure(written, a) for a in node.args],
+                "kwargs": {k: tree.map_structure(written, v) for k, v in node.kwargs.items()},
+            }
+            for i, node in enumerate(operation._inbound_nodes)
+            if (id(operation), i) in places and not isinstance(operation, InputLayer)
+        ]
+        layers.append(entry)
+    ends = {
+        name: tree.map_structure(reference, tensors)
+        for name, tensors in (("input_layers", graph.input), ("output_layers", graph.output))
+    }
+    for name, end in ends.items():
+        # A list or tuple that holds one single reference is written without its brackets.
+        if isinstance(end, (list, tuple)) and len(end) == 1 and isinstance(end[0], list):
+            ends[name] = end
+    return {"name": model.name, "trainable": model.trainable, "layers": layers, **ends}
+
+
+def _operation_config(operation) -> dict:
+    if isinstance(operation, FunctionCall):
+        from kerata.models.op_names import keras_class_of
+
+        module, class_name, config = keras_class_of(operation)
+        return {
+            "module": module,
+            "class_name": class_name,
+            "config": serialize(config),
+            "registered_name": class_name,
+        }
+    return serialize(operation)
+
+
+def functional_from_config(cls, config: dict):
+    """Make a functional model from its config: layers first, then the calls between them."""
+    config = dict(config)
+    operations: dict[str, object] = {}
+    waiting: list[tuple] = []
+    for entry in config.pop("layers"):
+        operation = _operation_from_config(entry)
+        name = entry.get("name") or entry["config"]["name"]
+        operations[name] = operation
+        waiting += [(operation, node) for node in _calls_of(entry)]
+
+    def find(reference):
+        name, node_index, tensor_index = reference[:3]
+        if name not in operations:
+            raise unknown_name("layer in the config", name, operations)
+        nodes = operations[name]._inbound_nodes
+        first = firsts.get(id(operations[name]), 0)
+        if first + node_index >= len(nodes):
+            return None
+        return nodes[first + node_index].outputs[tensor_index]
+
+    firsts = {
+        id(o): len(o._inbound_nodes) for o in operations.values() if not isinstance(o, InputLayer)
+    }
+    while waiting:
+        left = []
+        for operation, node in waiting:
+            # Calls of one operation are made in their order: its place is how they are named.
+            blocked = any(o is operation for o, _ in left)
+            found = None if blocked else _arguments_of(node, find)
+            if found is None:
+                left.append((operation, node))
+            else:
+                args, kwargs = found
+                operation(*args, **kwargs)
+        if len(left) == len(waiting):
+            stuck = sorted({o.name for o, _ in left})
+            raise ValueError(f"The config is not that of a model: {stuck} depend on each other.")
+        waiting = left
+
+    def ends(structure):
+        if _is_reference(structure):
+            x = find(structure)
+            if x is None:
+                raise ValueError(f"The config names an output that is not there: {structure}")
+            return x
+        if isinstance(structure, dict):
+            return {k: ends(v) for k, v in structure.items()}
+        return type(structure)(ends(v) for v in structure)
+
+    inputs = ends(config.pop("input_layers"))
+    outputs = ends(config.pop("output_layers"))
+    trainable = config.pop("trainable", None)
+    config.pop("dtype", None)
+    target = cls if cls is not Model else Functional
+    model = target(inputs=inputs, outputs=outputs, **config)
+    if trainable is False:
+        model.trainable = False
+    return model
+
+
+def _is_reference(x) -> bool:
+    return isinstance(x, (list, tuple)) and len(x) >= 3 and isinstance(x[0], str)
+
+
+def _operation_from_config(entry: dict):
+    from kerata.models.op_names import operation_from_config
+
+    found = operation_from_config(entry)
+    if found is not None:
+        return found
+    operation = deserialize({k: v for k, v in entry.items() if k not in ("name", "inbound_nodes")})
+    if not isinstance(operation, Layer) and not hasattr(operation, "_inbound_nodes"):
+        raise ValueError(f"Not a layer: {entry.get('class_name')!r}")
+    return operation
+
+
+def _calls_of(entry: dict) -> list[dict]:
+    return list(entry.get("inbound_nodes") or [])
+
+
+def _arguments_of(node, find):
+    """Return (args, kwargs) of a recorded call, or None while a tensor in them is not there."""
+    if not isinstance(node, dict):
+        return _old_arguments_of(node, find)
+    missing = False
+
+    def read(x):
+        nonlocal missing
+        if isinstance(x, dict) and x.get("class_name") == "__keras_tensor__":
+            tensor = find(x["config"]["keras_history"])
+            missing = missing or tensor is None
+            return tensor
+        if isinstance(x, dict) and "class_name" not in x:
+            return {k: read(v) for k, v in x.items()}
+        if isinstance(x, (list, tuple)):
+            return type(x)(read(v) for v in x)
+        return deserialize(x)
+
+    args, kwargs = tuple(read(a) for a in node["args"]), read(node["kwargs"])
+    return None if missing else (args, kwargs)
+
+
+def _old_arguments_of(node, find):
+    """The same for the older form: a list of [layer, node, tensor, kwargs]."""
+    references = [node] if _is_reference(node) else list(node)
+    tensors = [find(r) for r in references]
+    if any(t is None for t in tensors):
+        return None
+    kwargs = references[0][3] if len(references[0]) > 3 else {}
+    return (tensors[0] if len(tensors) == 1 else tensors,), dict(kwargs)

@@ -1,0 +1,227 @@
+"""Sequential: layers one after the other."""
+
+from kerata.engine import tree
+from kerata.engine.configurable import deserialize, publish_as, serialize
+from kerata.engine.masks import get_mask, set_mask
+from kerata.engine.symbolic import KerasTensor
+from kerata.layers.calling import call_signature
+from kerata.layers.input_layer import Input, InputLayer
+from kerata.layers.layer import Layer
+from kerata.models.function import Function
+from kerata.models.functional import arranged, spec_of_call
+from kerata.models.model import Model
+
+
+class Sequential(Model):
+    """A model that calls its layers one after the other.
+
+    If the first entry is an `Input` the model is built at once; otherwise when it is first called,
+    or with `build(input_shape)`.
+
+    Args:
+        layers: list of layers; ops that take a tensor may stand among them as `Lambda` layers.
+        trainable: whether training changes the layers' variables.
+        name: name of the model.
+
+    Example:
+        >>> model = kerata.Sequential([kerata.Input((4,)), kerata.layers.Dense(2)])
+        >>> model.output_shape
+        (None, 2)
+    """
+
+    untracked = Model.untracked | {"_input_layer"}
+    is_functional = False  # it has a graph, but also a list of layers that may change
+
+    def __new__(cls, *args, **kwargs):
+        return Layer.__new__(cls)
+
+    def __init__(self, layers=None, trainable=True, name=None):
+        super().__init__(trainable=trainable, name=name)
+        self._stack: list[Layer] = []
+        for layer in layers or ():
+            self.add(layer, rebuild=False)
+        self._rebuild()
+
+    def add(self, layer, rebuild: bool = True) -> None:
+        """Put a layer at the end.
+
+        Args:
+            layer: a layer, or the tensor that `Input()` returns, as the first one.
+            rebuild: whether to build the model anew at once.
+
+        Raises:
+            ValueError: if it is no layer, its name is taken, or an input is not the first.
+        """
+        if isinstance(layer, KerasTensor) and hasattr(layer, "_keras_history"):
+            layer = layer._keras_history.operation
+            if not isinstance(layer, InputLayer):
+                raise ValueError(
+                    f"{self._title()} takes layers, or an Input() at its beginning.\n"
+                    f"Received: the output of layer {layer.name!r}"
+                )
+        if not isinstance(layer, Layer):
+            if callable(layer) and not isinstance(layer, type):
+                from kerata.layers import Lambda
+
+                layer = Lambda(layer)
+            else:
+                raise ValueError(
+                    f"{self._title()} takes layers.\n"
+                    f"Received: {layer!r} of type {type(layer).__name__}"
+                )
+        first = self.__dict__.get("_input_layer")
+        if isinstance(layer, InputLayer):
+            if self._stack or first is not None:
+                raise ValueError(
+                    f"{self._title()} has layers already: an Input() can only be the first.\n"
+                    f"Received: {layer.name!r} after {[x.name for x in self._stack]}"
+                )
+            self._input_layer = layer
+            return
+        if any(layer.name == x.name for x in self._stack):
+            raise ValueError(
+                f"The layers of {self._title()} must have different names.\n"
+                f"Received: {layer.name!r} twice"
+            )
+        if not self._stack and first is None and layer._given_shape is not None:
+            self._input_layer = InputLayer(batch_shape=layer._given_shape)
+        parameters = call_signature(type(layer).call).signature.parameters.values()
+        required = [
+            p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
+        ]
+        if len(required) > 1:
+            raise ValueError(
+                f"A layer of {self._title()} is called with one argument.\n"
+                f"Received: {layer.name!r}, whose `call` needs {required}"
+            )
+        self.__dict__["_locked"] = False
+        self._stack.append(layer)
+        if rebuild:
+            self._rebuild()
+        else:
+            self._graph = None
+            self.built = False
+
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Remove the last layer, and return it."""
+        if not self._stack:
+            raise ValueError(f"{self._title()} has no layers to remove.")
+        layer = self._stack.pop()
+        self.built = False
+        self._graph = None
+        if rebuild:
+            self._rebuild()
+        return layer
+
+    def _rebuild(self):
+        """Build the model if it is known what comes in."""
+        self._graph = None
+        first = self.__dict__.get("_input_layer")
+        if first is not None and self._stack:
+            self.build(first.batch_shape)
+        elif not self._stack:
+            return
+        elif isinstance(self._stack[0], Model) and self._stack[0]._graph is not None:
+            inner = self._stack[0].input
+            if isinstance(inner, KerasTensor):
+                self.build(inner.shape)
+
+    def build(self, input_shape=None):
+        """Build the layers for inputs of a shape, the batch axis included."""
+        if input_shape is None:
+            return
+        if not self._stack:
+            raise ValueError(f"{self._title()} cannot be built: it has no layers.")
+        first = self.__dict__.get("_input_layer")
+        if first is None or tree.is_shape(input_shape) and first.batch_shape != tuple(input_shape):
+            if not tree.is_shape(input_shape):
+                self._graph = None
+                return
+            dtype = None
+            if self._stack and hasattr(self._stack[0], "_input_dtype_hint"):
+                dtype = self._stack[0]._input_dtype_hint
+            first = Input(batch_shape=input_shape, dtype=dtype)._keras_history.operation
+            self._input_layer = first
+        x = first.output
+        for layer in self._stack:
+            try:
+                x = layer(x)
+            except NotImplementedError:
+                # A layer whose outputs have no known shape: the layers are called one by one.
+                return
+        self._graph = Function(first.output, x, name="graph")
+
+    def _build_for(self, arguments):
+        if not self.built:
+            x = next(iter(arguments.values()))
+            if hasattr(x, "shape"):
+                self.build((None, *tuple(x.shape)[1:]) if len(x.shape) else x.shape)
+            self._finish_build()
+
+    def call(self, inputs, training=None, mask=None):
+        """Compute the outputs."""
+        if self._graph is not None:
+            return super().call(inputs, training=training, mask=mask)
+        if mask is not None and get_mask(inputs) is None:
+            set_mask(inputs, mask)
+        x = inputs
+        for layer in self._stack:
+            x = layer(x)
+        return x
+
+    def compute_output_spec(self, inputs, training=None, mask=None):
+        if self._graph is not None:
+            return self._graph.run(arranged(self, inputs), spec_of_call)
+        x = inputs
+        for layer in self._stack:
+            x = layer.compute_output_spec(x)
+        return x
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the outputs for inputs of a shape."""
+        return Layer.compute_output_shape(self, input_shape)
+
+    def _leaves(self):
+        return Layer._leaves(self)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, in order; the input is not among them."""
+        return list(self._stack)
+
+    def get_build_config(self) -> dict | None:
+        return Layer.get_build_config(self)
+
+    def get_config(self) -> dict:
+        config = Layer.get_config(self)
+        first = self.__dict__.get("_input_layer")
+        stack = [*([first] if first is not None else []), *self._stack]
+        config["layers"] = [serialize(layer) for layer in stack]
+        if self._graph is None and self._build_shapes:
+            config["build_input_shape"] = self._build_shapes.get("input_shape")
+        return config
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Make a model from what `get_config` returned."""
+        from kerata.engine.configurable import custom_object_scope
+
+        with custom_object_scope(custom_objects or {}):
+            model = cls(name=config.get("name"))
+            if "dtype" in config:
+                model.dtype_policy = deserialize(config["dtype"])
+            for entry in config["layers"]:
+                layer = deserialize(entry)
+                if isinstance(layer, InputLayer):
+                    model._input_layer = layer
+                else:
+                    model.add(layer, rebuild=False)
+            model._rebuild()
+            if not model.built and config.get("build_input_shape"):
+                model.build(tuple(config["build_input_shape"]))
+            if config.get("trainable") is False:
+                model.trainable = False
+        return model
+
+
+publish_as("keras", "Sequential", Sequential, canonical=True)

@@ -1,0 +1,251 @@
+"""What an optimizer holds: its variables and its learning rate."""
+
+import numbers
+import warnings
+
+import jax
+import numpy as np
+
+from kerata import initializers
+from kerata.engine import scopes, settings
+from kerata.engine.configurable import Configurable, serialize
+from kerata.engine.errors import argument_error
+from kerata.engine.variable import Variable
+from kerata.optimizers.schedules import LearningRateSchedule
+
+
+class OptimizerState(Configurable):
+    """The part of `Optimizer` that holds its variables and its learning rate."""
+
+    name: str
+    built: bool
+    gradient_accumulation_steps: int | None
+    _variables: list[Variable]
+    _trainable: list[Variable]
+    _index: dict[int, int]
+
+    def _scope(self):
+        return scopes.name_scope(self.name, override_parent="")
+
+    def __setattr__(self, name, value):
+        # Variables that subclasses create on their own become part of the optimizer's state.
+        super().__setattr__(name, value)
+        for item in value if type(value) in (list, tuple) else (value,):
+            if isinstance(item, Variable):
+                self._track_variable(item)
+
+    def __setstate__(self, state):
+        # A copy's or pickle's variables are other objects.
+        self.__dict__.update(state)
+        self._index = {id(v): i for i, v in enumerate(self._trainable)}
+
+    def _track_variable(self, variable) -> None:
+        tracked = self.__dict__.setdefault("_variables", [])
+        is_known = any(variable is v for v in tracked)
+        if not is_known and id(variable) not in self.__dict__.get("_index", {}):
+            tracked.append(variable)
+
+    def _untrack_variable(self, variable) -> None:
+        self.__dict__["_variables"] = [v for v in self._variables if v is not variable]
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All variables of the optimizer, in the order in which files hold them."""
+        return list(self._variables)
+
+    @property
+    def iterations(self):
+        """The number of steps taken (with gradient accumulation: of full ones)."""
+        if self.gradient_accumulation_steps:
+            return self._iterations.value // self.gradient_accumulation_steps
+        return self._iterations
+
+    def add_variable(
+        self, shape, initializer="zeros", dtype=None, aggregation="none", layout=None, name=None
+    ) -> Variable:
+        """Create a variable that belongs to the optimizer.
+
+        Args:
+            shape: tuple of integers.
+            initializer: an initializer or its name, or an array.
+            dtype: dtype name; `floatx()` if None.
+            aggregation: see `Variable`.
+            layout: sharding of the value, or None.
+            name: name of the variable.
+        """
+        if isinstance(initializer, (str, dict)):
+            initializer = initializers.get(initializer)
+        with self._scope():
+            variable = Variable(
+                initializer,
+                shape,
+                dtype or settings.floatx(),
+                trainable=False,
+                aggregation=aggregation,
+                layout=layout,
+                name=name,
+            )
+        self._track_variable(variable)
+        return variable
+
+    def add_variable_from_reference(
+        self, reference_variable, name=None, initializer="zeros"
+    ) -> Variable:
+        """Create a variable of the shape, dtype and sharding of a variable to be optimized.
+
+        Args:
+            reference_variable: the `Variable` to be optimized.
+            name: what is remembered; the variable is called "<path of the reference>_<name>".
+            initializer: an initializer or its name, or an array.
+        """
+        path = getattr(reference_variable, "path", "") or reference_variable.name
+        return self.add_variable(
+            tuple(reference_variable.shape),
+            initializer,
+            reference_variable.dtype,
+            layout=getattr(reference_variable, "_layout", None),
+            name=f"{path}_{name or 'variable'}".replace("/", "_"),
+        )
+
+    def add_optimizer_variables(self, trainable_variables, name, initializer="zeros"):
+        """Create a variable beside each of `trainable_variables`.
+
+        Args:
+            trainable_variables: list of variables to be optimized.
+            name: what is remembered; or a list of such names.
+            initializer: an initializer or its name; or a list, one for each name.
+
+        Returns:
+            A list of variables, or a tuple of lists, one for each name.
+        """
+        names = [name] if isinstance(name, str) else list(name)
+        given = initializer if isinstance(initializer, (list, tuple)) else [initializer]
+        chosen = list(given) * len(names) if len(given) == 1 else list(given)
+        if len(chosen) != len(names):
+            raise ValueError(
+                "`name` and `initializer` must be lists of the same length.\n"
+                f"Received: name={name!r}, initializer={initializer!r}"
+            )
+        columns: tuple[list, ...] = tuple([] for _ in names)
+        for variable in trainable_variables:
+            for column, one, start in zip(columns, names, chosen, strict=True):
+                skipped = self._overwrite_variable_with_gradient(variable)
+                column.append(
+                    None if skipped else self.add_variable_from_reference(variable, one, start)
+                )
+        return columns[0] if isinstance(name, str) else columns
+
+    def _add_slot(self, variable, name: str, initial) -> Variable:
+        initial = np.asarray(initial) if isinstance(initial, (int, float)) else initial
+        if (initial.shape, initial.dtype) == (variable.shape, variable.dtype):
+            return self.add_variable_from_reference(variable, name, initial)
+        path = f"{variable.path}_{name}".replace("/", "_")
+        return self.add_variable(initial.shape, initial, initial.dtype, name=path)
+
+    def _get_variable_index(self, variable) -> int:
+        return self._index[id(variable)]
+
+    def assign(self, variable, value) -> None:
+        """Assign to a variable. (For subclasses, as `assign_add` and `assign_sub`.)"""
+        variable.assign(value)
+
+    def assign_add(self, variable, value) -> None:
+        """Add to a variable."""
+        variable.assign_add(value)
+
+    def assign_sub(self, variable, value) -> None:
+        """Subtract from a variable."""
+        variable.assign_sub(value)
+
+    def _checked_learning_rate(self, value):
+        if callable(value):
+            return value
+        is_number = isinstance(value, (numbers.Real, np.ndarray, jax.Array))
+        if not is_number or isinstance(value, bool) or np.ndim(value) > 0:
+            raise argument_error(
+                "learning_rate",
+                "be a number, a LearningRateSchedule, or a function of no arguments that returns "
+                "a number",
+                value,
+                self,
+            )
+        with self._scope():
+            return Variable(
+                value,
+                (),
+                settings.floatx(),
+                trainable=False,
+                aggregation="only_first_replica",
+                name="learning_rate",
+            )
+
+    def _get_current_learning_rate(self):
+        rate = self._learning_rate
+        if isinstance(rate, LearningRateSchedule):
+            return rate(self._iterations)
+        return rate if isinstance(rate, Variable) else rate()
+
+    @property
+    def learning_rate(self):
+        """The learning rate: a `Variable`, or the present value of a schedule or function.
+
+        It can be set, to a schedule or function always, and to a number if it was one.
+        """
+        return self._get_current_learning_rate()
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        now = self._learning_rate
+        if callable(value):
+            if isinstance(now, Variable):
+                self._untrack_variable(now)
+            self._learning_rate = value
+        elif isinstance(now, Variable):
+            now.assign(value)
+        else:
+            raise TypeError(
+                f"The learning rate of {type(self).__name__} {self.name!r} is not settable to a "
+                f"number, because it is given by {now!r}.\nMake the optimizer with a number as "
+                "`learning_rate`, or set another schedule."
+            )
+
+    def _config_value(self, name: str, value):
+        # The learning rate may have been changed since: the current one counts.
+        if name == "learning_rate":
+            rate = self.__dict__.get("_learning_rate", value)
+            return float(rate.numpy()) if isinstance(rate, Variable) else serialize(rate)
+        return super()._config_value(name, value)
+
+    def save_own_variables(self, store) -> None:
+        """Write the values of `variables` into `store`, under "0", "1", …"""
+        for i, variable in enumerate(self.variables):
+            store[str(i)] = variable.numpy()
+
+    def load_own_variables(self, store) -> None:
+        """Set `variables` from what `save_own_variables` wrote; warn if the numbers differ."""
+        variables = self.variables
+        if len(store.keys()) != len(variables):
+            hint = "" if self.built else " (Is the optimizer built? It is not yet.)"
+            warnings.warn(
+                f"Skipping variable loading for optimizer {self.name!r}, because it has "
+                f"{len(variables)} variables whereas the saved optimizer has "
+                f"{len(store.keys())} variables.{hint}",
+                stacklevel=2,
+            )
+            return
+        for i, variable in enumerate(variables):
+            variable.assign(store[str(i)])
+
+    def set_weights(self, weights) -> None:
+        """Set the values of `variables`.
+
+        Args:
+            weights: list of arrays.
+        """
+        if len(weights) != len(self.variables):
+            raise ValueError(
+                f"Optimizer {self.name!r} has {len(self.variables)} variables.\n"
+                f"Received: {len(weights)} weights"
+            )
+        for variable, value in zip(self.variables, weights, strict=True):
+            variable.assign(value)

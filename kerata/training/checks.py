@@ -1,0 +1,124 @@
+"""What can be seen to be wrong with data before any of it is trained on."""
+
+import numpy as np
+
+from kerata.engine import tree
+from kerata.utils.numerical import unpack_x_y_sample_weight
+
+_NAMES = ("x", "y", "sample_weight")
+
+
+def leaf_name(name: str, path: tuple) -> str:
+    """Return how a user writes a leaf: leaf_name("x", ("a", 0)) is "x['a'][0]"."""
+    return name + "".join(f"[{key!r}]" for key in path)
+
+
+def named_leaves(x, y=None, sample_weight=None) -> list:
+    """Return (name, leaf) for each array in the three structures."""
+    return [
+        (leaf_name(name, path), leaf)
+        for name, structure in zip(_NAMES, (x, y, sample_weight), strict=True)
+        for path, leaf in tree.flatten_with_path(structure)
+        if leaf is not None
+    ]
+
+
+def check_lengths(x, y=None, sample_weight=None) -> int:
+    """Return the number of samples in arrays.
+
+    Raises:
+        ValueError: if the arrays have different lengths, no samples, or no axis of samples.
+    """
+    lengths = {}
+    for name, leaf in named_leaves(x, y, sample_weight):
+        if not leaf.shape:
+            raise ValueError(
+                f"`{name}` must have samples along its first axis.\nReceived: {name}={leaf!r}, "
+                "which has no axes\nFor a single sample, add an axis: np.array([value])."
+            )
+        lengths[name] = int(leaf.shape[0])
+    if not lengths:
+        raise ValueError("There is no data: `x` holds no array.\nReceived: x=None")
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} has {n}" for name, n in lengths.items())
+        raise ValueError(
+            "All arrays of the data must have the same number of samples (the length of the first "
+            f"axis).\nReceived: {listed}"
+        )
+    count = next(iter(lengths.values()))
+    if count == 0:
+        listed = ", ".join(f"{n}.shape={tuple(a.shape)}" for n, a in named_leaves(x, y))
+        raise ValueError(f"The data must hold at least one sample.\nReceived: {listed}")
+    return count
+
+
+def check_leaf(name: str, leaf) -> None:
+    """Check that `leaf` is an array of numbers.
+
+    Raises:
+        TypeError: if it is not an array.
+        ValueError: if its elements are text or objects.
+    """
+    if isinstance(leaf, (bool, int, float, str, bytes)):
+        raise ValueError(
+            f"`{name}` must be an array. Lists are structures of arrays: several inputs, for "
+            f"example.\nReceived: {_short(leaf)}, of type {type(leaf).__name__}\n"
+            "Make one array of a list of numbers: np.array(x)."
+        )
+    dtype = getattr(leaf, "dtype", None)
+    if dtype is None or not hasattr(leaf, "shape"):
+        raise TypeError(
+            f"`{name}` must be an array (of NumPy, JAX or pandas, or a tensor).\n"
+            f"Received: {_short(leaf)}, of type {type(leaf).__name__}"
+        )
+    kind = getattr(np.dtype(dtype) if _is_numpy_dtype(dtype) else dtype, "kind", "?")
+    if kind in "USTO":
+        text = kind in "UST" or isinstance(np.ravel(leaf)[0] if np.size(leaf) else None, str)
+        raise ValueError(
+            f"`{name}` must hold numbers, not {'text' if text else 'objects'}.\n"
+            f"Received: dtype={dtype}, for example {_short(np.ravel(leaf)[:3])}\n"
+            + (
+                "Map text to numbers first: with the layers StringLookup or TextVectorization."
+                if text
+                else "Rows of different lengths or mixed types make such an array: pad them, or "
+                "convert each column."
+            )
+        )
+    if kind in "mM":
+        raise ValueError(
+            f"`{name}` must hold numbers, not dates or durations.\nReceived: dtype={dtype}\n"
+            "Convert them, for example to seconds since a date."
+        )
+
+
+def _is_numpy_dtype(dtype) -> bool:
+    try:
+        np.dtype(dtype)
+    except TypeError:
+        return False
+    return True
+
+
+def _short(value) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def check_numbers(data, where: str) -> None:
+    """Check that no array of a batch is NaN throughout.
+
+    Raises:
+        ValueError: if one is.
+    """
+    for name, leaf in named_leaves(*unpack_x_y_sample_weight(data)):
+        array = np.asarray(leaf)
+        # The first element decides nearly always.
+        if array.dtype.kind != "f" or not array.size or not np.isnan(array.flat[0]):
+            continue
+        if np.isnan(array).all():
+            raise ValueError(
+                f"`{name}` must hold numbers: in the first batch that {where} got, all "
+                f"{array.size} are NaN.\nReceived: {name} of shape {array.shape}\n"
+                "Look for a failed conversion, a division by zero (a constant column scaled by "
+                "its spread), or missing values."
+            )

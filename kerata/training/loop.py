@@ -1,0 +1,90 @@
+"""The loop of `fit`, `evaluate` and `predict`: batches through a step, between callbacks."""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+
+from kerata.training.feeding import Stream
+
+# Steps that may be under way on the device while the host goes on. Enough to hide the host's work;
+# few enough that batches which wait for the device do not fill its memory.
+IN_FLIGHT = 8
+
+
+class Mode(NamedTuple):
+    """What the loop does: the name in its callbacks' methods, and what stops it."""
+
+    name: str
+    stop: str
+
+
+TRAIN = Mode("train", "stop_training")
+TEST = Mode("test", "stop_evaluating")
+PREDICT = Mode("predict", "stop_predicting")
+
+
+def run(
+    trainer,
+    mode: Mode,
+    function: Callable,
+    stream: Stream,
+    callbacks,
+    limit: int | None = None,
+    after_step: Callable[[int, Any], None] | None = None,
+) -> tuple[Any, int]:
+    """Send batches through a step function: an epoch, or `limit` batches of it.
+
+    Nothing here waits for the device, but for a step that is `IN_FLIGHT` steps old.
+
+    Args:
+        trainer: the model; its attribute `mode.stop` ends the loop.
+        mode: TRAIN, TEST or PREDICT.
+        function: the step function, of one batch, or of a tuple of `steps_per_execution` batches.
+        stream: where the batches come from.
+        callbacks: the `CallbackList`.
+        limit: the largest number of batches.
+        after_step: called with the number of batches of a step, and what it returned.
+
+    Returns:
+        (what the last step returned, still on the device; the number of batches).
+    """
+    size = trainer.steps_per_execution
+    begin = getattr(callbacks, f"on_{mode.name}_batch_begin")
+    end = getattr(callbacks, f"on_{mode.name}_batch_end")
+    wraps = mode is PREDICT
+    pending: deque = deque()
+    result: Any = {}
+    done = 0
+    for step, (count, batches) in zip(itertools.count(0, size), _chunks(stream, limit, size)):
+        begin(step)
+        result = function(batches)
+        done += count
+        if after_step is not None:
+            after_step(count, result)
+        end(step + size - 1, {"outputs": result} if wraps else result)
+        pending.append(_any_array(result))
+        if len(pending) > IN_FLIGHT:
+            jax.block_until_ready(pending.popleft())
+        if getattr(trainer, mode.stop):
+            break
+    return result, done
+
+
+def _chunks(stream: Stream, limit: int | None, size: int) -> Iterator[tuple[int, Any]]:
+    """Yield (number of batches, batches) for each step. Steps are whole: `limit` is rounded up."""
+    if size == 1:
+        for batch in stream.take(limit):
+            yield 1, batch
+        return
+    batches = stream.take(None if limit is None else -(-limit // size) * size)
+    while chunk := tuple(itertools.islice(batches, size)):
+        yield len(chunk), chunk
+
+
+def _any_array(result):
+    """Return one array of what a step returned: all of them are ready when it is."""
+    leaves = result.values() if type(result) is dict else jax.tree_util.tree_leaves(result)
+    return next((x for x in leaves if isinstance(x, jax.Array)), None)

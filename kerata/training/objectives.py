@@ -1,0 +1,422 @@
+"""The total loss and the metrics of all outputs of a model, as `compile` sets them up."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from kerata import losses, metrics
+from kerata.engine import tree
+from kerata.engine.configurable import is_serialized
+from kerata.losses.checks import check_targets
+from kerata.losses.loss import FunctionLoss
+from kerata.losses.weighting import same_rank
+from kerata.training.outputs import OutputMap
+
+
+class LossTracker(metrics.Mean):
+    """The mean of a loss over the samples of an epoch."""
+
+
+class CompiledLoss:
+    """The total loss: the sum of the weighted losses of all outputs.
+
+    Args:
+        loss: what `compile` was given as `loss`.
+        loss_weights: what it was given as `loss_weights`.
+
+    Raises:
+        ValueError: if a name is unknown.
+
+    Attributes:
+        built: whether the losses are matched with the outputs.
+        trackers: metrics that hold the loss of each output, where there are several.
+    """
+
+    def __init__(self, loss, loss_weights=None):
+        self._loss = _resolved(loss, _is_loss, as_loss)
+        self._weights = loss_weights
+        self.trackers: list[LossTracker] = []
+        self.outputs: OutputMap | None = None
+        # Of each output that has a loss: (index, loss, weight, tracker or None).
+        self.terms: list[tuple[int, Any, float | None, LossTracker | None]] = []
+
+    @property
+    def built(self) -> bool:
+        """Whether the losses are matched with the outputs."""
+        return self.outputs is not None
+
+    def build(self, y_pred, output_names=None) -> None:
+        """Match the losses with the outputs.
+
+        Args:
+            y_pred: the outputs: arrays, or symbolic tensors.
+            output_names: names of flat outputs, or None.
+
+        Raises:
+            ValueError: if losses or weights do not match the outputs.
+        """
+        outputs = OutputMap(y_pred, output_names)
+        chosen = outputs.spread(self._loss, "loss", is_leaf=_is_loss, broadcast=True, partial=False)
+        weights = self._spread_weights(outputs, chosen)
+        active = [i for i, loss in enumerate(chosen) if loss is not None]
+        taken: set[str] = {"loss"}
+        terms = []
+        for i in active:
+            tracker = None
+            if len(active) > 1:
+                prefix, with_name = outputs.loss_prefix(i)
+                name = prefix + (f"{loss_name(chosen[i])}_loss" if with_name else "loss")
+                tracker = LossTracker(name=_fresh(name, taken))
+            terms.append((i, chosen[i], weights[i], tracker))
+        self.terms = terms
+        self.trackers = [t for *_, t in terms if t is not None]
+        self.outputs = outputs
+
+    def _spread_weights(self, outputs, chosen) -> list:
+        if isinstance(self._weights, (int, float)) and outputs.count == 1:
+            return [self._weights]
+        if _is_number(self._weights):
+            raise ValueError(
+                f"`loss_weights` must have one weight for each of the {outputs.count} outputs.\n"
+                f"Received: loss_weights={self._weights!r}"
+            )
+        weights = outputs.spread(self._weights, "loss_weights", is_leaf=_is_number)
+        for i, weight in enumerate(weights):
+            if weight is not None and chosen[i] is None:
+                weights[i] = None
+        return weights
+
+    def __call__(self, y_true, y_pred, sample_weight=None, samples=None):
+        """Return the total loss, a scalar, and update the losses' trackers.
+
+        Args:
+            y_true: targets.
+            y_pred: predictions.
+            sample_weight: weights of samples, for all outputs or for each, or None.
+            samples: number of samples, the trackers' weight.
+
+        Raises:
+            ValueError: if an output has a loss but no target.
+        """
+        if not self.built:
+            self.build(y_pred)
+        assert self.outputs is not None
+        predictions = tree.flatten(y_pred)
+        targets = spread_targets(self.outputs, y_true, [i for i, *_ in self.terms])
+        weights = self.outputs.spread(sample_weight, "sample_weight", broadcast=True)
+        total = None
+        for i, loss, weight, tracker in self.terms:
+            if targets[i] is None:
+                raise _no_target(self.outputs, i, loss)
+            value = loss(targets[i], predictions[i], sample_weight=weights[i])
+            if jnp.ndim(value):
+                raise ValueError(
+                    f"The loss {loss_name(loss)!r} must give one number for the batch.\n"
+                    f"Received: a value of shape {jnp.shape(value)}\n"
+                    "Use a reduction other than None, or reduce it in your loss."
+                )
+            if tracker is not None:
+                tracker.update_state(value, sample_weight=samples)
+            if weight is not None:
+                value = value * weight
+            total = value if total is None else total + value
+        return total
+
+
+    def check_targets(self, y_true, shapes: list[tuple]) -> None:
+        """Check that targets on the host can be meant for their losses: see `losses.checks`.
+
+        Args:
+            y_true: targets: arrays of NumPy, any number of samples.
+            shapes: shape of each output for a batch.
+
+        Raises:
+            ValueError: if they cannot.
+        """
+        assert self.outputs is not None
+        targets = spread_targets(self.outputs, y_true, [i for i, *_ in self.terms])
+        for i, loss, *_ in self.terms:
+            if isinstance(targets[i], np.ndarray) and targets[i].ndim:
+                shape = (len(targets[i]), *shapes[i][1:])
+                name = self.outputs.labels[i] if self.outputs.count > 1 else None
+                check_targets(getattr(loss, "original", loss), targets[i], shape, name=name)
+
+
+def _no_target(outputs, index, loss) -> ValueError:
+    label = outputs.labels[index]
+    which = f"output {label!r}" if label else "the output" if outputs.count == 1 else (
+        f"output {index}")  # fmt: skip
+    return ValueError(
+        f"The loss {loss_name(loss)!r} of {which} needs targets.\nReceived: y=None for it\n"
+        "Pass `y`, or compile() with loss=None where the model adds its own losses (add_loss)."
+    )
+
+
+def spread_targets(outputs: OutputMap, y_true, active: list[int]) -> list:
+    """Return the target of each output, None where there is none.
+
+    Where only some outputs have a loss, targets may be given for these alone.
+    """
+    leaves = [] if y_true is None else tree.flatten(y_true)
+    if (
+        not isinstance(y_true, dict)
+        and len(leaves) != outputs.count
+        and len(leaves) == len(active)
+        and leaves
+    ):
+        found = [None] * outputs.count
+        for i, leaf in zip(active, leaves, strict=True):
+            found[i] = leaf
+        return found
+    return outputs.spread(y_true, "y")
+
+
+class CompiledMetrics(metrics.Metric):
+    """The metrics of all outputs, as one metric whose result is a dict.
+
+    Args:
+        metrics: what `compile` was given as `metrics`.
+        weighted_metrics: what it was given as `weighted_metrics`.
+        output_names: names of flat outputs, or None.
+
+    Raises:
+        ValueError: if a name is unknown, or an argument is no list, tuple or dict.
+    """
+
+    def __init__(self, metrics=None, weighted_metrics=None, output_names=None):
+        super().__init__(name="compile_metrics")
+        self._plain = _checked_metrics("metrics", metrics)
+        self._weighted = _checked_metrics("weighted_metrics", weighted_metrics)
+        self._names = output_names
+        self.outputs: OutputMap | None = None
+        # Of each metric: (index of the output, metric, name in the logs, whether it is weighted).
+        self.entries: list[tuple[int, Any, str, bool]] = []
+        self.names: list[str] = []  # of the latest results
+
+    @property
+    def built(self) -> bool:
+        """Whether the metrics are matched with the outputs."""
+        return self.outputs is not None
+
+    @property
+    def variables(self) -> list:
+        """The variables of all metrics."""
+        return [v for _, metric, *_ in self.entries for v in metric.variables]
+
+    def build(self, y_true, y_pred) -> None:
+        """Match the metrics with the outputs; "accuracy" becomes the kind that fits the shapes.
+
+        Args:
+            y_true: targets: arrays or symbolic tensors.
+            y_pred: predictions, likewise.
+        """
+        outputs = OutputMap(y_pred, self._names)
+        plain = outputs.spread(self._plain, "metrics", is_leaf=_is_metrics)
+        weighted = outputs.spread(self._weighted, "weighted_metrics", is_leaf=_is_metrics)
+        targets = spread_targets(outputs, y_true, list(range(outputs.count)))
+        predictions = tree.flatten(y_pred)
+        entries = []
+        taken: set[str] = {"loss"}
+        for i in range(outputs.count):
+            names: set[str] = set()
+            for group, is_weighted in ((plain[i], False), (weighted[i], True)):
+                for item in tree.flatten(group) if group is not None else ():
+                    if item is None:
+                        raise ValueError(
+                            f"`metrics` must not hold None beside metrics.\nReceived: {group!r}"
+                        )
+                    metric, name = as_metric(item, targets[i], predictions[i])
+                    if is_weighted and name in names:
+                        name = f"weighted_{name}"
+                    names.add(name)
+                    name = _fresh(outputs.prefixes[i] + name, taken)
+                    entries.append((i, metric, name, is_weighted))
+        self.entries = entries
+        self.outputs = outputs
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Update every metric; only the weighted ones get the sample weights."""
+        if not self.built:
+            self.build(y_true, y_pred)
+        assert self.outputs is not None
+        used = sorted({i for i, *_ in self.entries})
+        targets = spread_targets(self.outputs, y_true, used)
+        weights = self.outputs.spread(sample_weight, "sample_weight", broadcast=True)
+        predictions = tree.flatten(y_pred)
+        for i, metric, name, is_weighted in self.entries:
+            if targets[i] is None:
+                raise ValueError(
+                    f"The metric {name!r} needs targets.\nReceived: y=None for its output"
+                )
+            weight = weights[i] if is_weighted else None
+            metric.update_state(targets[i], predictions[i], sample_weight=weight)
+
+    def result(self) -> dict:
+        """Return the results: a dict from names in the logs to scalars."""
+        found: dict = {}
+        for _, metric, name, _ in self.entries:
+            value = metric.result()
+            if isinstance(value, dict):
+                prefix = name.removesuffix(metric.name)
+                found.update({prefix + key: v for key, v in value.items()})
+            else:
+                found[name] = value
+        self.names = list(found)
+        return found
+
+    def reset_state(self) -> None:
+        """Reset every metric."""
+        for _, metric, *_ in self.entries:
+            metric.reset_state()
+
+    def get_config(self) -> dict:
+        raise NotImplementedError("The metrics of compile() are saved by get_compile_config().")
+
+
+# What a user may give for one output.
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+
+
+def _is_loss(value) -> bool:
+    return not tree.is_nested(value) or is_serialized(value)
+
+
+def _is_metrics(value) -> bool:
+    """Whether `value` is a metric, or a list of metrics, of one output."""
+    if _is_loss(value):
+        return True
+    return isinstance(value, (list, tuple)) and all(_is_loss(v) and v is not None for v in value)
+
+
+def _resolved(structure, is_leaf, convert):
+    if structure is None or is_leaf(structure):
+        return None if structure is None else convert(structure)
+    if isinstance(structure, dict):
+        return {key: _resolved(value, is_leaf, convert) for key, value in structure.items()}
+    return [_resolved(value, is_leaf, convert) for value in structure]
+
+
+def as_loss(identifier):
+    """Return what computes a loss: a callable `(y_true, y_pred, sample_weight) -> scalar`.
+
+    Args:
+        identifier: a name, a config, a function `(y_true, y_pred)`, a class or a `Loss`.
+
+    Raises:
+        ValueError: if a name is unknown, or it is none of these.
+    """
+    found = losses.get(identifier)
+    if isinstance(found, losses.Loss):
+        return found
+    if not callable(found):
+        raise ValueError(
+            "`loss` must hold names of losses, functions (y_true, y_pred) or Loss objects.\n"
+            f"Received: {identifier!r}, of type {type(identifier).__name__}"
+        )
+
+    def function(y_true, y_pred):
+        # Targets (batch,) beside predictions (batch, 1) would broadcast to (batch, batch).
+        if hasattr(y_true, "ndim") and hasattr(y_pred, "ndim"):
+            y_true, y_pred = same_rank(y_true, y_pred)
+        return found(y_true, y_pred)
+
+    name = identifier if isinstance(identifier, str) else loss_name(found)
+    wrapped = FunctionLoss(function, name=name)
+    wrapped.integer_targets = found is losses.sparse_categorical_crossentropy
+    wrapped.original = found
+    return wrapped
+
+
+def loss_name(loss) -> str:
+    """Return the name of a loss: its `name`, or that of its function or class."""
+    name = getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__
+    return "lambda" if name == "<lambda>" else name
+
+
+_BY_SHAPE = {
+    "accuracy": ("BinaryAccuracy", "CategoricalAccuracy", "SparseCategoricalAccuracy"),
+    "crossentropy": (
+        "BinaryCrossentropy", "CategoricalCrossentropy", "SparseCategoricalCrossentropy",
+    ),
+}  # fmt: skip
+_SHORT = {"acc": "accuracy", "accuracy": "accuracy", "crossentropy": "crossentropy",
+          "ce": "crossentropy"}  # fmt: skip
+
+
+def as_metric(identifier, y_true, y_pred):
+    """Return the metric that `identifier` means, and its name in the logs.
+
+    "accuracy" ("acc") and "crossentropy" ("ce") are the binary, categorical or sparse categorical
+    kind, as the shapes of targets and predictions tell.
+
+    Args:
+        identifier: a name, a config, a function, a class or a `Metric`.
+        y_true: the output's target, or None.
+        y_pred: the output.
+    """
+    if isinstance(identifier, str) and identifier in _SHORT:
+        name = _by_shape(_SHORT[identifier], y_true, y_pred)
+        return getattr(metrics, name)(name=identifier), identifier
+    found = metrics.get(identifier)
+    if isinstance(found, type):
+        found = found()
+    if not isinstance(found, metrics.Metric) and not hasattr(found, "update_state"):
+        name = identifier if isinstance(identifier, str) else loss_name(found)
+        found = metrics.MeanMetricWrapper(_keeps_rank(found), name=name)
+        return found, name
+    return found, identifier if isinstance(identifier, str) else found.name
+
+
+def _keeps_rank(function):
+    def call(y_true, y_pred):
+        if hasattr(y_true, "ndim") and hasattr(y_pred, "ndim"):
+            y_true, y_pred = same_rank(y_true, y_pred)
+        return function(y_true, y_pred)
+
+    call.__name__ = getattr(function, "__name__", type(function).__name__)
+    return call
+
+
+def _by_shape(kind: str, y_true, y_pred) -> str:
+    binary, categorical, sparse = _BY_SHAPE[kind]
+    if y_true is None:
+        return categorical
+    true_shape, shape = tuple(y_true.shape), tuple(y_pred.shape)
+    if shape[-1:] == (1,) or not shape:
+        return binary
+    if len(true_shape) < len(shape) or true_shape[-1] == 1:
+        return sparse
+    return categorical
+
+
+def _checked_metrics(argument: str, value):
+    """Check what `compile` was given, and look up names early, so that mistakes show there."""
+    if value is None:
+        return None
+    if not isinstance(value, (list, tuple, dict)) or is_serialized(value):
+        raise ValueError(
+            f"`{argument}` must be a list, a tuple or a dict.\nReceived: {argument}={value!r}\n"
+            f"For a single metric, write {argument}=[{value!r}]."
+        )
+
+    def look_up(item):
+        if isinstance(item, str) and item in _SHORT:
+            return item
+        metrics.get(item)
+        return item
+
+    return _resolved(value, _is_loss, look_up)
+
+
+def _fresh(name: str, taken: set[str]) -> str:
+    """Return `name`, numbered if it is taken, and take it."""
+    fresh, number = name, 0
+    while fresh in taken:
+        number += 1
+        fresh = f"{name}_{number}"
+    taken.add(fresh)
+    return fresh

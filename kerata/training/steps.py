@@ -1,0 +1,387 @@
+"""Step functions: what happens with one batch, as a function that `kerata.jit` can compile.
+
+A model's `train_step`, `test_step` and `predict_step` may be written in two styles, told apart by
+their signatures:
+
+* stateful: `train_step(self, data) -> logs`. Variables are read and assigned.
+* stateless, as in Keras on JAX: `train_step(self, state, data) -> (logs, state)`. The state is a
+  tuple of lists of arrays: the values of the trainable variables, the non-trainable ones, the
+  optimizer's (train_step only) and the metrics' (not in predict_step, which returns the
+  non-trainable ones alone).
+"""
+
+import inspect
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from kerata.engine import settings, tree
+from kerata.engine.masks import get_mask, set_mask
+from kerata.engine.scopes import Scope, StatelessScope
+from kerata.engine.transforms import jit, lift, value_and_grad
+from kerata.training.batches import batch_size
+from kerata.training.compiling import Compiling
+from kerata.utils.numerical import unpack_x_y_sample_weight
+
+TRAIN, TEST, PREDICT = "train_step", "test_step", "predict_step"
+
+
+def takes_state(method: Callable) -> bool:
+    """Return whether a step method is written in the stateless style."""
+    kinds = inspect.Parameter
+    positional = [
+        p
+        for p in inspect.signature(method).parameters.values()
+        if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)
+        and p.default is kinds.empty
+    ]
+    return len(positional) == 2
+
+
+def state_variables(trainer, name: str) -> list[list]:
+    """Return the groups of variables that make the state of a step."""
+    groups = [trainer.trainable_variables, trainer.non_trainable_variables]
+    if name == TRAIN:
+        groups.append(trainer.optimizer.variables)
+    if name != PREDICT:
+        groups.append(trainer.metrics_variables)
+    return groups
+
+
+def stateful(trainer, name: str) -> Callable:
+    """Return the model's step as a function `data -> logs` (or outputs), in either style."""
+    method = getattr(trainer, name)
+    if not takes_state(method):
+        return method
+
+    def step(data):
+        groups = state_variables(trainer, name)
+        state = tuple([v.value for v in group] for group in groups)
+        results, new = method(state, data)
+        if name == PREDICT:
+            new = (state[0], new)
+        for group, values in zip(groups, new, strict=True):
+            for variable, value in zip(group, values, strict=True):
+                variable.assign(value)
+        return results
+
+    return step
+
+
+def stateless(trainer, name: str, step: Callable, state, data):
+    """Run the stateful `step(data)` on the values in `state`; return (results, new state)."""
+    groups = state_variables(trainer, name)
+    with StatelessScope(_pairs(groups, state)) as scope:
+        results = step(data)
+        new = tuple([scope.read(v) for v in group] for group in groups)
+    return results, new[1] if name == PREDICT else new
+
+
+def make(trainer, name: str) -> Callable:
+    """Return the function that the loop calls: of a batch, or of a tuple of several, compiled."""
+    step = stateful(trainer, name)
+    compiles = trainer.jit_compile and not trainer.run_eagerly
+    function = step
+    if trainer.steps_per_execution > 1:
+        one = _TracedOnce(step) if compiles else step
+
+        def function(batches):
+            results = [one(data) for data in batches]
+            if name != PREDICT:
+                return results[-1]
+            return tree.map_structure(lambda *parts: jnp.concatenate(parts), *results)
+
+    if not compiles:
+        return function
+    named = {TRAIN: "train", TEST: "test", PREDICT: "predict"}[name]
+
+    def compiled(data):
+        return function(data)
+
+    compiled.__name__ = f"{named}_function"
+    return jit(compiled)
+
+
+class _TracedOnce:
+    """A step that is used several times in one program, traced once for each shape of batch.
+
+    The batches of one call are all steps of one program (a loop would run convolutions slowly on
+    CPUs); without this, a model would be traced as many times.
+    """
+
+    def __init__(self, step: Callable):
+        self._step = step
+        self._programs: dict = {}
+
+    def __call__(self, data):
+        shapes = [(x.shape, str(x.dtype)) for x in jax.tree_util.tree_leaves(data)]
+        key = (jax.tree_util.tree_structure(data), tuple(shapes))
+        if key not in self._programs:
+            _, state = lift(self._step, data)
+            self._programs[key] = state, jax.jit(self._pure(state))
+        state, program = self._programs[key]
+        results, new = program([v.value for v in state.variables], data)
+        state.assign(new)
+        return results
+
+    def _pure(self, state):
+        def pure(values, data):
+            with Scope(zip(state.variables, values, strict=True)) as scope:
+                results = self._step(data)
+                return results, [scope.read(v) for v in state.written]
+
+        return pure
+
+
+def _pairs(groups, values) -> list:
+    return [
+        pair
+        for group, new in zip(groups, values, strict=True)
+        for pair in zip(group, new, strict=True)
+    ]
+
+
+class Stepping(Compiling):
+    """The part of `Trainer` that says what happens with one batch."""
+
+    trainable_variables: Any
+    non_trainable_variables: Any
+    losses: Any
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None) -> dict:
+        """Update the metrics of `compile` with a batch, and return the results of all metrics.
+
+        May be overridden, to report other things.
+
+        Args:
+            x: inputs.
+            y: targets.
+            y_pred: outputs of the model.
+            sample_weight: weights of samples, or None.
+
+        Returns:
+            A dict from names to scalars: the logs of the step.
+        """
+        del x
+        if self._compiled is not None and self._compiled.metrics is not None:
+            self._compiled.metrics.update_state(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    # Losses.
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return the loss of a batch: that of `compile`, and what layers and weights add.
+
+        May be overridden.
+
+        Args:
+            x: inputs.
+            y: targets.
+            y_pred: outputs of the model.
+            sample_weight: weights of samples, or None.
+            training: whether the loss is for training.
+
+        Returns:
+            A scalar.
+        """
+        del training
+        total = None
+        if self._compiled is not None and self._compiled.loss is not None:
+            loss = self._compiled.loss
+            if not loss.built:
+                loss.build(y_pred, self._compiled.output_names)
+            total = loss(y, y_pred, sample_weight, batch_size(x if x is not None else y_pred))
+        for extra in self.losses:
+            extra = jnp.sum(jnp.asarray(extra, settings.floatx()))
+            total = extra if total is None else total + extra
+        return jnp.zeros((), settings.floatx()) if total is None else total
+
+    def _loss_of(self, x, y, y_pred, sample_weight, training):
+        """Call `compute_loss`, which users may have written without `training`."""
+        arguments = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight}
+        if "training" in inspect.signature(self.compute_loss).parameters:
+            arguments["training"] = training
+        loss = self.compute_loss(**arguments)
+        if loss is None or jnp.ndim(loss) != 0:
+            raise ValueError(
+                f"compute_loss() of {type(self).__name__} must return a scalar.\n"
+                f"Received: {'None' if loss is None else f'shape {jnp.shape(loss)}'}"
+            )
+        if training and self._has_no_objective():
+            raise ValueError(
+                "There is nothing to minimize: compile() was given no `loss`, and no layer adds "
+                f"one.\nReceived: {type(self).__name__} {getattr(self, 'name', '')!r} with "
+                "loss=None\nGive compile() a loss, or use add_loss, compute_loss or train_step."
+            )
+        return loss
+
+    def _has_no_objective(self) -> bool:
+        return (
+            type(self).compute_loss is Stepping.compute_loss
+            and (self._compiled is None or self._compiled.loss is None)
+            and not self.losses
+        )
+
+    def _track_loss(self, loss, x, y_pred):
+        if self._compiled is not None:
+            samples = batch_size(x) or batch_size(y_pred)
+            self._compiled.tracker.update_state(loss, sample_weight=samples)
+
+    def stateless_compute_loss(
+        self,
+        trainable_variables,
+        non_trainable_variables,
+        metrics_variables,
+        x=None,
+        y=None,
+        y_pred=None,
+        sample_weight=None,
+        training=True,
+    ):
+        """Call `compute_loss` as a pure function of the values of variables.
+
+        Returns:
+            (loss, (trainable variables, non-trainable variables, metrics' variables)), the latter
+            three lists of values.
+        """
+        groups = (
+            self.trainable_variables, self.non_trainable_variables, self.metrics_variables,
+        )  # fmt: skip
+        values = (trainable_variables, non_trainable_variables, metrics_variables)
+        with StatelessScope(_pairs(groups, values)) as scope:
+            loss = self._loss_of(x, y, y_pred, sample_weight, training)
+            return loss, tuple([scope.read(v) for v in group] for group in groups)
+
+    def compute_loss_and_updates(
+        self,
+        trainable_variables,
+        non_trainable_variables,
+        metrics_variables,
+        x,
+        y,
+        sample_weight,
+        training=False,
+        optimizer_variables=None,
+    ):
+        """Call the model and `compute_loss` as a pure function of the values of variables.
+
+        For `train_step(self, state, data)`, where it is differentiated with `jax.value_and_grad`.
+
+        Returns:
+            (loss to differentiate, (loss, outputs, non-trainable variables, metrics' variables)).
+        """
+        groups = (
+            self.trainable_variables, self.non_trainable_variables, self.metrics_variables,
+        )  # fmt: skip
+        pairs = _pairs(groups, (trainable_variables, non_trainable_variables, metrics_variables))
+        if optimizer_variables is not None:
+            pairs += _pairs((self.optimizer.variables,), (optimizer_variables,))
+        with StatelessScope(pairs) as scope:
+            y_pred = self(x, training=training)
+            loss = self._loss_of(x, y, y_pred, sample_weight, training)
+            scaled = loss
+            if training and self.optimizer is not None:
+                scaled = self.optimizer.scale_loss(loss)
+            new = [[scope.read(v) for v in group] for group in groups[1:]]
+        return scaled, (loss, y_pred, *new)
+
+    # One batch.
+
+    def train_step(self, *args):
+        """Train on one batch: `train_step(data) -> logs`. May be overridden.
+
+        An override may also be written in Keras's stateless style,
+        `train_step(self, state, data) -> (logs, state)`; this method can be called so, too.
+
+        Args:
+            *args: a batch: `x`, `(x, y)` or `(x, y, sample_weight)`.
+
+        Returns:
+            A dict from names to scalars.
+        """
+        return self._step(TRAIN, self._train, args)
+
+    def test_step(self, *args):
+        """Evaluate one batch: `test_step(data) -> logs`. See `train_step`."""
+        return self._step(TEST, self._test, args)
+
+    def predict_step(self, *args):
+        """Return the outputs for one batch: `predict_step(data)`. See `train_step`."""
+        return self._step(PREDICT, self._predict, args)
+
+    def _step(self, name, step, args):
+        if len(args) == 2:
+            return stateless(self, name, step, *args)
+        return step(*args)
+
+    def _train(self, data):
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        optimizer = self.optimizer
+        if optimizer is None:
+            raise ValueError(
+                "Training needs an optimizer.\nReceived: compile(optimizer=None)\n"
+                'For example: model.compile(optimizer="adam", loss="mse")'
+            )
+
+        def forward():
+            y_pred = self(x, training=True)
+            loss = self._loss_of(x, y, y_pred, sample_weight, training=True)
+            masks = tree.map_structure(get_mask, y_pred)
+            return optimizer.scale_loss(loss), (loss, y_pred, masks)
+
+        variables = self.trainable_variables
+        if variables:
+            (_, aux), gradients = value_and_grad(forward, variables, has_aux=True)()
+            optimizer.apply(gradients, variables)
+        else:
+            warnings.warn(
+                f"{type(self).__name__} {getattr(self, 'name', '')!r} has no trainable weights: "
+                "nothing changes in training.",
+                stacklevel=2,
+            )
+            _, aux = forward()
+        loss, y_pred, masks = aux
+        for output, mask in zip(tree.flatten(y_pred), tree.flatten(masks), strict=True):
+            if mask is not None:
+                set_mask(output, mask)
+        self._track_loss(loss, x, y_pred)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def _test(self, data):
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        y_pred = self(x, training=False)
+        loss = self._loss_of(x, y, y_pred, sample_weight, training=False)
+        self._track_loss(loss, x, y_pred)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def _predict(self, data):
+        x, _, _ = unpack_x_y_sample_weight(data)
+        return self(x, training=False)
+
+    def make_train_function(self, force=False):
+        """Return the compiled function of a batch that trains; make it if there is none.
+
+        Args:
+            force: whether to make it anew.
+        """
+        # What is trainable is part of the function.
+        trainable = [id(v) for v in self.trainable_variables]
+        if force or self.train_function is None or vars(self).get("_trained") != trainable:
+            self.train_function = make(self, TRAIN)
+            self._trained = trainable
+        return self.train_function
+
+    def make_test_function(self, force=False):
+        """Return the compiled function of a batch that evaluates; see `make_train_function`."""
+        if force or self.test_function is None:
+            self.test_function = make(self, TEST)
+        return self.test_function
+
+    def make_predict_function(self, force=False):
+        """Return the compiled function of a batch that predicts; see `make_train_function`."""
+        if force or self.predict_function is None:
+            self.predict_function = make(self, PREDICT)
+        return self.predict_function

@@ -1,0 +1,543 @@
+"""Trainer: what gives a layer `compile`, `fit`, `evaluate` and `predict`."""
+
+import warnings
+from typing import Any
+
+import jax
+import numpy as np
+
+from kerata.engine import rng, settings, tree
+from kerata.engine.errors import non_negative_int, positive_int
+from kerata.engine.symbolic import KerasTensor, abstract_eval
+from kerata.training import checks, loop, steps
+from kerata.training.callbacks import CallbackList
+from kerata.training.feeding import ArrayFeed, Feed, Stream, as_arrays, is_array, make_feed
+from kerata.training.objectives import CompiledMetrics
+from kerata.training.state import TrainingState
+from kerata.training.steps import PREDICT, TEST, TRAIN, Stepping
+from kerata.utils.numerical import unpack_x_y_sample_weight
+
+
+class Trainer(Stepping):
+    """Mixed into a layer, gives it the methods that train, evaluate and predict.
+
+    `Model` is a layer with this mixed in. What a batch does is in `train_step`, `test_step` and
+    `predict_step`, what is minimized in `compute_loss`, what is reported in `compute_metrics`; all
+    may be overridden.
+
+    Attributes:
+        optimizer: the optimizer that `compile` was given.
+        stop_training: set it, in a callback, to end `fit` after the batch.
+        history: the `History` of the latest `fit`.
+        training_state: the `TrainingState` of the latest `fit`.
+    """
+
+    stop_evaluating = False
+    stop_predicting = False
+    history: Any = None
+    training_state: TrainingState | None = None
+    _resume_from: dict | None = None
+    # Attributes in which no layers, variables or metrics of the model are looked for.
+    untracked: frozenset = frozenset(
+        "_compiled loss optimizer history training_state train_function test_function "
+        "predict_function _trained _resume_from".split()
+    )
+
+    def __init__(self):
+        # Nothing to set up: all state has a default, so that mixing in is enough.
+        pass
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "untracked" not in vars(cls):
+            cls.untracked = frozenset().union(*(vars(c).get("untracked", ()) for c in cls.__mro__))
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
+    ):
+        """Train the model.
+
+        Args:
+            x: inputs: an array with the samples along its first axis (NumPy, JAX, pandas, torch),
+                a list or dict of arrays for several inputs; or what yields batches `(x, y)` or
+                `(x, y, sample_weight)`: a generator, `kerata.utils.PyDataset`, a loader, any
+                iterable.
+            y: targets, likewise; not beside an `x` that yields batches.
+            batch_size: samples in a batch; 32 if None. Not for an `x` that yields batches.
+            epochs: number of the last epoch, counted from 1: how many there are, if
+                `initial_epoch` is 0.
+            verbose: 0 (silent), 1 (a progress bar), 2 (a line an epoch), or "auto" (1).
+            callbacks: list of callbacks.
+            validation_split: part of the samples in [0, 1), the last ones, to be held out and
+                evaluated after each epoch. For arrays only.
+            validation_data: `(x, y)`, `(x, y, sample_weight)`, or what yields batches, to be
+                evaluated after each epoch.
+            shuffle: whether samples (of a `PyDataset`: batches) come in another order in each
+                epoch; "batch" shuffles whole batches of arrays. The order follows from the seed
+                given to `kerata.utils.set_random_seed`.
+            class_weight: dict from class index to the weight of its samples; omitted classes
+                weigh 1.
+            sample_weight: weights of the samples, `(samples,)`, or of their values; for several
+                outputs structured like `y`.
+            initial_epoch: epoch to begin with, counted from 0.
+            steps_per_epoch: batches in an epoch; a pass over the data if None.
+            validation_steps: batches of validation data to evaluate; all if None.
+            validation_batch_size: samples in a batch of validation data; `batch_size` if None.
+            validation_freq: evaluate every so many epochs, or after the epochs (counted from 1)
+                in this list.
+
+        Returns:
+            A `History`: `history.history` is a dict from names to lists with a number an epoch.
+
+        Raises:
+            ValueError, TypeError: if the model is not compiled, or the data cannot be trained on.
+
+        Example:
+            >>> import numpy as np
+            >>> x = np.linspace(-1, 1, 20)[:, None]
+            >>> model = kerata.Sequential([kerata.Input((1,)), kerata.layers.Dense(1)])
+            >>> model.compile(kerata.optimizers.SGD(0.2), "mse")
+            >>> history = model.fit(x, 3 * x, epochs=50, verbose=0)
+            >>> history.history["loss"][-1] < 1e-3
+            True
+        """
+        self._require_compiled("fit")
+        epochs = non_negative_int("epochs", epochs, "fit()")
+        initial_epoch = non_negative_int("initial_epoch", initial_epoch, "fit()")
+        if settings.max_epochs():
+            epochs = min(epochs, settings.max_epochs())
+        steps_per_epoch = _limit("steps_per_epoch", steps_per_epoch, "fit()")
+        batch_size = _count("batch_size", batch_size, "fit()")
+        self.stop_training = False
+        if validation_split and validation_data is None:
+            (x, y, sample_weight), validation_data = split(x, y, sample_weight, validation_split)
+        feed = make_feed(
+            x, y, sample_weight, batch_size=batch_size, shuffle=shuffle,
+            class_weight=class_weight, seed=_order_seed(),
+        )  # fmt: skip
+        if feed.infinite and steps_per_epoch is None and epochs - initial_epoch > 1:
+            raise _endless("fit", "steps_per_epoch")
+        state = TrainingState(self, Stream(feed), getattr(feed, "seed", (0,)), initial_epoch)
+        self._prepare(state.stream, TRAIN, "fit()")
+        validate = self._validation(
+            validation_data, validation_batch_size or batch_size, validation_steps
+        )
+        steps_in_epoch = feed.num_batches if steps_per_epoch is None else steps_per_epoch
+        if not isinstance(callbacks, CallbackList):
+            callbacks = CallbackList(
+                callbacks, add_history=True, add_progbar=verbose != 0, verbose=verbose,
+                epochs=epochs, steps=steps_in_epoch, model=self,
+            )  # fmt: skip
+        state.callbacks = callbacks
+        self.training_state = state
+        if self._resume_from is not None:
+            snapshot, self._resume_from = self._resume_from, None
+            self.optimizer.build(self.trainable_variables)
+            state.restore(snapshot)
+        function = self.make_train_function()
+
+        def after_step(count, _):
+            state.step += count
+
+        logs: dict = {}
+        callbacks.on_train_begin()
+        while state.epoch < epochs:
+            epoch = state.epoch
+            if not state.stream.has_more():
+                _warn_ran_out(epoch, epochs, state.stream)
+                break
+            if not state.step:
+                self.reset_metrics()
+            callbacks.on_epoch_begin(epoch)
+            limit = None if steps_per_epoch is None else steps_per_epoch - state.step
+            results, done = loop.run(
+                self, loop.TRAIN, function, state.stream, callbacks, limit, after_step
+            )
+            if limit is not None and done < limit and not self.stop_training:
+                _warn_short(done, limit)
+            logs = _as_logs(results, TRAIN)
+            state.end_epoch()
+            if validate is not None and is_due(epoch, validation_freq):
+                logs |= {f"val_{name}": value for name, value in validate(callbacks).items()}
+            callbacks.on_epoch_end(epoch, logs)
+            if self.stop_training:
+                break
+        if self.optimizer is not None and epochs > initial_epoch:
+            self.optimizer.finalize_variable_values(self.trainable_weights)
+        callbacks.on_train_end(logs)
+        return self.history
+
+    def _validation(self, data, batch_size, limit):
+        """Return the function that evaluates validation data, or None."""
+        if data is None:
+            return None
+        limit = _limit("validation_steps", limit, "fit()")
+        x, y, sample_weight = data, None, None
+        if isinstance(data, (tuple, list)):
+            x, y, sample_weight = unpack_x_y_sample_weight(data)
+        feed = make_feed(x, y, sample_weight, batch_size=batch_size)
+        if feed.infinite and limit is None:
+            raise _endless("fit", "validation_steps")
+        stream = Stream(feed)
+
+        def validate(callbacks):
+            nonlocal stream
+            if not feed.one_shot:
+                stream = Stream(feed)  # the same samples each time
+            return self._evaluate(stream, limit, callbacks)
+
+        return validate
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        steps=None,
+        callbacks=None,
+        return_dict=False,
+        **kwargs,
+    ):
+        """Return the loss and the metrics on data.
+
+        Args:
+            x: inputs; see `fit`.
+            y: targets.
+            batch_size: samples in a batch; 32 if None.
+            verbose: 0 (silent), 1 (a progress bar), 2 (a line), or "auto" (1).
+            sample_weight: weights of the samples.
+            steps: batches to evaluate; all if None.
+            callbacks: list of callbacks.
+            return_dict: whether to return a dict from names to numbers.
+
+        Returns:
+            The loss, a number; with metrics a list, the loss first; or a dict.
+
+        Example:
+            >>> import numpy as np
+            >>> model = kerata.Sequential([kerata.Input((2,)), kerata.layers.Identity()])
+            >>> model.compile(loss="mse", metrics=["mae"])
+            >>> model.evaluate(np.ones((4, 2)), np.zeros((4, 2)), verbose=0, return_dict=True)
+            {'loss': 1.0, 'mae': 1.0}
+        """
+        self._require_compiled("evaluate")
+        if kwargs:
+            raise ValueError(f"evaluate() has no arguments {sorted(kwargs)}.\nReceived: {kwargs}")
+        steps = _limit("steps", steps, "evaluate()")
+        batch_size = _count("batch_size", batch_size, "evaluate()")
+        feed = make_feed(x, y, sample_weight, batch_size=batch_size)
+        if not isinstance(callbacks, CallbackList):
+            callbacks = CallbackList(
+                callbacks, add_progbar=verbose != 0, verbose=verbose, epochs=1,
+                steps=feed.num_batches if steps is None else steps, model=self,
+            )  # fmt: skip
+        logs = self._evaluate(Stream(feed), steps, callbacks)
+        logs = {name: _number(value) for name, value in logs.items()}
+        return logs if return_dict else self._in_order(logs)
+
+    def _evaluate(self, stream: Stream, limit, callbacks) -> dict:
+        """Evaluate what is left of a pass, or `limit` batches; return the logs."""
+        self.stop_evaluating = False
+        self._prepare(stream, TEST, "evaluate()")
+        function = self.make_test_function()
+        self.reset_metrics()
+        callbacks.on_test_begin()
+        results, done = loop.run(self, loop.TEST, function, stream, callbacks, limit)
+        if limit is not None and done < limit and not self.stop_evaluating:
+            _warn_short(done, limit)
+        logs = _as_logs(results, TEST)
+        callbacks.on_test_end(logs)
+        return logs
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """Return the model's outputs for data, as NumPy arrays.
+
+        Args:
+            x: inputs; see `fit`.
+            batch_size: samples in a batch; 32 if None.
+            verbose: 0 (silent), 1 (a progress bar), 2 (a line), or "auto" (1).
+            steps: batches to predict; all if None.
+            callbacks: list of callbacks.
+
+        Returns:
+            An array with a row for each sample, or a structure of arrays.
+        """
+        steps = _limit("steps", steps, "predict()")
+        feed = make_feed(x, batch_size=_count("batch_size", batch_size, "predict()"))
+        stream = Stream(feed)
+        self.stop_predicting = False
+        self._prepare(stream, PREDICT, "predict()")
+        if not isinstance(callbacks, CallbackList):
+            callbacks = CallbackList(
+                callbacks, add_progbar=verbose != 0, verbose=verbose, epochs=1,
+                steps=feed.num_batches if steps is None else steps, model=self,
+            )  # fmt: skip
+        outputs: list = []
+
+        def after_step(_, results):
+            outputs.append(results)
+            if len(outputs) > loop.IN_FLIGHT:  # ready by now: off the device
+                index = -1 - loop.IN_FLIGHT
+                outputs[index] = tree.map_structure(np.asarray, outputs[index])
+
+        callbacks.on_predict_begin()
+        function = self.make_predict_function()
+        loop.run(self, loop.PREDICT, function, stream, callbacks, steps, after_step)
+        callbacks.on_predict_end()
+        return tree.map_structure(_concatenated, *outputs)
+
+    # Single batches.
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        """Train on one batch.
+
+        Args:
+            x: inputs.
+            y: targets.
+            sample_weight: weights of the samples.
+            class_weight: dict from class index to weight.
+            return_dict: whether to return a dict.
+
+        Returns:
+            Loss and metrics of the batch (as it was before the update), like `evaluate`.
+        """
+        self._require_compiled("train_on_batch")
+        batch = self._one_batch(TRAIN, x, y, sample_weight, class_weight)
+        return self._on_batch(self.make_train_function(), batch, TRAIN, return_dict)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """Evaluate one batch. Returns what `evaluate` does."""
+        self._require_compiled("test_on_batch")
+        batch = self._one_batch(TEST, x, y, sample_weight)
+        return self._on_batch(self.make_test_function(), batch, TEST, return_dict)
+
+    def predict_on_batch(self, x):
+        """Return the outputs for one batch, as NumPy arrays."""
+        batch = self._one_batch(PREDICT, x)
+        function = self.make_predict_function()
+        return tree.map_structure(np.array, self._call_once(function, batch))
+
+    def _one_batch(self, name, x, y=None, sample_weight=None, class_weight=None):
+        """Return arrays as one batch, and build what is not built yet for it."""
+        x, y, sample_weight = (as_arrays(part) for part in (x, y, sample_weight))
+        for leaf_name, leaf in checks.named_leaves(x, y, sample_weight):
+            checks.check_leaf(leaf_name, leaf)
+        size = checks.check_lengths(x, y, sample_weight)
+        feed = make_feed(x, y, sample_weight, batch_size=size, class_weight=class_weight)
+        stream = Stream(feed)
+        self._prepare(stream, name, f"{name.removesuffix('_step')}_on_batch()")
+        return stream.peek()
+
+    def _on_batch(self, function, batch, name, return_dict):
+        self.reset_metrics()
+        logs = _as_logs(self._call_once(function, batch), name)
+        logs = {name: _number(value) for name, value in logs.items()}
+        return logs if return_dict else self._in_order(logs)
+
+    def _call_once(self, function, batch):
+        return function(batch if self.steps_per_execution == 1 else (batch,))
+
+    def _in_order(self, logs: dict):
+        """Return the logs as a list in the order of the metrics; the only one, if there is one."""
+        names: list = []
+        for metric in self.metrics:
+            own = metric.names if isinstance(metric, CompiledMetrics) else [metric.name]
+            names += [name for name in own if name in logs]
+        names += list(logs)
+        values = [logs[name] for name in dict.fromkeys(names)]
+        return values[0] if len(values) == 1 else values
+
+    # Building.
+
+    def _prepare(self, stream: Stream, name: str, method: str) -> None:
+        """Build what is not built yet, for the shapes of the next batch, and check the data.
+
+        The model is evaluated abstractly: nothing is computed.
+        """
+        batch = stream.peek()
+        own_step = getattr(type(self), name) is not getattr(Trainer, name)
+        stateless = own_step and steps.takes_state(getattr(self, name))
+        compiled = None if name == PREDICT else self._compiled
+        if name != PREDICT:
+            checks.check_numbers(batch, method)
+        x, y, _ = unpack_x_y_sample_weight(batch)
+        try:
+            if not self.built or (compiled is not None and not compiled.built):
+                y_pred = abstract_eval(self._predict, (_specs(x),))
+                if compiled is not None:
+                    compiled.build(_specs(y), y_pred)
+            if compiled is not None and y is not None:
+                _check_targets(compiled, stream.feed, y)
+        except Exception:
+            # A step of the user's own may do without `call` or the compiled loss.
+            if not own_step and type(self).compute_loss is Trainer.compute_loss:
+                raise
+        if stateless and name == TRAIN and self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    def _symbolic_build(self, iterator=None, data_batch=None):
+        """Build the model, its losses and metrics for the shapes of a batch."""
+        if data_batch is None:
+            data_batch = next(iter(iterator))
+        self._prepare(Stream(make_feed(iter([data_batch]))), TEST, "build")
+
+
+def _check_targets(compiled, feed: Feed, y) -> None:
+    """Check all targets, where they are arrays, or those of the first batch."""
+    if compiled.loss is None or compiled.output_shapes is None:
+        return
+    if isinstance(feed, ArrayFeed):
+        _, y, _ = unpack_x_y_sample_weight(feed.data)
+    compiled.loss.check_targets(y, compiled.output_shapes)
+
+
+def _specs(structure):
+    def spec(leaf):
+        if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
+            return KerasTensor(tuple(leaf.shape), leaf.dtype)
+        return leaf
+
+    return jax.tree_util.tree_map(spec, structure)
+
+
+def _count(name, value, owner) -> int | None:
+    """Check a number of steps or samples; 0, as None, means none was given."""
+    return positive_int(name, value, owner) if value else None
+
+
+def _limit(name, value, owner) -> int | None:
+    """Check a number of steps, and keep it below the limit of the settings."""
+    limits = [n for n in (_count(name, value, owner), settings.max_steps_per_epoch()) if n]
+    return min(limits, default=None)
+
+
+def _order_seed() -> tuple[int, ...]:
+    """Draw the seed of the order of samples from the global generator."""
+    return tuple(int(n) for n in np.asarray(rng.global_seed_generator().next()))
+
+
+def split(x, y, sample_weight, fraction):
+    """Return the first samples of arrays, and the last `fraction` of them.
+
+    Args:
+        x: structure of arrays.
+        y: likewise, or None.
+        sample_weight: likewise, or None.
+        fraction: in (0, 1).
+
+    Returns:
+        ((x, y, sample_weight), (x, y, sample_weight)).
+
+    Raises:
+        ValueError: if these are no arrays, or one part would be empty.
+    """
+    if (
+        isinstance(fraction, bool)
+        or not isinstance(fraction, (int, float, np.number))
+        or not (0 <= fraction <= 1)
+    ):
+        raise ValueError(
+            "`validation_split` must be a number between 0 and 1.\n"
+            f"Received: validation_split={fraction!r}"
+        )
+    if not (tree.is_nested(x) or is_array(x)):
+        raise ValueError(
+            "`validation_split` works for arrays only.\n"
+            f"Received: x of type {type(x).__name__}\n"
+            "Pass the batches to validate on as `validation_data`."
+        )
+    parts = [as_arrays(part) for part in (x, y, sample_weight)]
+    for name, leaf in checks.named_leaves(*parts):
+        checks.check_leaf(name, leaf)
+    length = checks.check_lengths(*parts)
+    boundary = int(np.floor(length * (1.0 - fraction)))
+    if boundary in (0, length):
+        raise ValueError(
+            f"validation_split={fraction} must leave samples on both sides.\n"
+            f"Received: {length} samples, {boundary} of them for training and "
+            f"{length - boundary} for validation\n"
+            "Give more data or another fraction."
+        )
+
+    def cut(low, high):
+        return tuple(
+            tree.map_structure(lambda a: None if a is None else _rows(a, low, high), part)
+            for part in parts
+        )
+
+    return cut(0, boundary), cut(boundary, length)
+
+
+def _rows(array, low, high):
+    return (array.tocsr() if hasattr(array, "tocsr") else array)[low:high]
+
+
+def is_due(epoch: int, frequency) -> bool:
+    """Return whether to validate after `epoch`, counted from 0: see `validation_freq`."""
+    if isinstance(frequency, (list, tuple, set, range)):
+        return epoch + 1 in frequency
+    return (epoch + 1) % positive_int("validation_freq", frequency, "fit()") == 0
+
+
+def _endless(method, argument) -> ValueError:
+    return ValueError(
+        f"{method}() needs `{argument}` for data without end.\nReceived: {argument}=None\n"
+        f"Pass the number of batches: {argument}=100."
+    )
+
+
+def _warn_ran_out(epoch, epochs, stream) -> None:
+    source = type(getattr(stream.feed, "source", stream.feed)).__name__
+    warnings.warn(
+        f"The data ran out: {epoch} of {epochs} epochs were trained, and then there were no more "
+        f"batches.\n`x`, a {source}, can be iterated over only once. Give steps_per_epoch, let it "
+        "go on, or pass something that can be iterated over again.",
+        stacklevel=3,
+    )
+
+
+def _warn_short(done, limit) -> None:
+    warnings.warn(
+        f"The data ran out: there were {done} batches, where {limit} steps were asked for.",
+        stacklevel=3,
+    )
+
+
+def _as_logs(results, name) -> dict:
+    if not isinstance(results, dict):
+        raise TypeError(
+            f"{name}() must return a dict from names to numbers.\n"
+            f"Received: {type(results).__name__}"
+        )
+    return dict(results)
+
+
+def _number(value):
+    """Return a log as Python's number; arrays as NumPy's."""
+    array = np.asarray(value)
+    return array.item() if array.ndim == 0 else array
+
+
+def _concatenated(*parts):
+    arrays = [np.asarray(part) for part in parts]
+    if arrays[0].ndim == 0:
+        return np.stack(arrays)
+    return np.concatenate(arrays) if len(arrays) > 1 else np.array(arrays[0])

@@ -1,0 +1,117 @@
+"""The command: what it prints, how it fails, and that it does not make people wait."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import kerata
+from kerata import cli
+from kerata.cli.demos import DEMOS
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command in this process; return (status, standard output, standard error)."""
+
+    def call(*arguments):
+        try:
+            status = cli.main(list(arguments))
+        except SystemExit as stop:
+            status = stop.code
+        return (status or 0, *capsys.readouterr())
+
+    return call
+
+
+def test_help(run):
+    for arguments in ((), ("--help",), ("-h",)):
+        status, out, err = run(*arguments)
+        assert status == 0 and not err
+        assert "usage: kerata" in out and "demo" in out
+
+
+def test_version(run):
+    assert run("--version") == (0, f"kerata {kerata.__version__}\n", "")
+
+
+def test_demo_without_a_name_lists_them(run):
+    status, out, _ = run("demo")
+    assert status == 0
+    assert all(f"kerata demo {name}" in out for name in DEMOS)
+
+
+@pytest.mark.parametrize(
+    "arguments, status, words",
+    [
+        (("dmo",), 2, ["dmo", "demo"]),
+        (("--fast",), 2, ["--fast"]),
+        (("demo", "digit"), 2, ["'digit'", "did you mean 'digits'?"]),
+        (("demo", "xylophone"), 2, ["'xylophone'", "digits"]),
+        (("demo", "digits", "--epochs", "0"), 2, ["--epochs", "from 1", "'0'"]),
+        (("demo", "digits", "--epochs", "many"), 2, ["--epochs", "'many'"]),
+        (("demo", "digits", "--seed", "-1"), 2, ["--seed", "from 0", "'-1'"]),
+        (("demo", "digits", "--seed", "1.5"), 2, ["--seed", "'1.5'"]),
+        (("demo", "digits", "--seed"), 2, ["--seed", "expected one argument"]),
+        (("demo", "digits", "--out", "a-file"), 2, ["--out", "a-file", "folder"]),
+        (("demo", "digits", "--out", "a-file/below"), 1, ["a-file/below"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_mistakes_get_one_clear_line(run, tmp_path, monkeypatch, arguments, status, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a-file").touch()
+    got, out, err = run(*arguments)
+    assert got == status
+    assert out == ""
+    assert err.startswith("kerata") and err.count("\n") == 1
+    assert all(word in err for word in words), err
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
+)
+def test_a_folder_that_cannot_be_written_to(run, tmp_path):
+    tmp_path.chmod(0o500)
+    status, _, err = run("demo", "digits", "--out", str(tmp_path))
+    assert status == 1 and "cannot be written to" in err
+
+
+def test_a_missing_extra_names_what_installs_it(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    status, _, err = run("demo", "digits", "--out", str(tmp_path))
+    assert status == 1
+    assert "matplotlib and sklearn" in err and "pip install 'kerata[demo]'" in err
+
+
+def test_interruption_is_clean(run, monkeypatch, tmp_path):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kerata.cli._find_extras", interrupted)
+    status, _, err = run("demo", "digits", "--out", str(tmp_path))
+    assert status == cli.INTERRUPTED == 130
+    assert err.strip() == "kerata: stopped"
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys, kerata.cli\n"
+        "try: kerata.cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'jax', 'numpy', 'h5py', 'rich', 'grain', 'matplotlib', 'sklearn', 'PIL'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kerata", "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 0
+    process.stderr.close()

@@ -1,0 +1,300 @@
+"""What holds for every layer, checked on one instance of each."""
+
+import json
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pytest
+
+import kerata
+from kerata import KerasTensor, layers
+from kerata.engine import tree
+from kerata.engine.masks import get_mask, set_mask
+
+
+class Case(NamedTuple):
+    """One instance of a layer, and what to call it on.
+
+    Attributes:
+        name: name of the class.
+        make: makes the layer.
+        shape: shape of the input, or a list of shapes.
+        weights: how many weights it has.
+        unknown: axes whose size need not be known (besides the batch).
+        integers: whether inputs are integers in [0, 5).
+        deterministic: whether a call in training gives what the last one gave.
+    """
+
+    name: str
+    make: Any
+    shape: Any
+    weights: int = 0
+    unknown: tuple = (1,)
+    integers: bool = False
+    deterministic: bool = True
+
+
+def case(name, args, shape, weights=0, unknown=(1,), kwargs=None, **more):
+    def make(**options):
+        parts = [a() if callable(a) else a for a in args]
+        return getattr(layers, name)(*parts, **(kwargs or {}), **options)
+
+    return Case(name, make, shape, weights, unknown, **more)
+
+
+def dense():
+    return layers.Dense(2, name="inside")
+
+
+SEQUENCE, IMAGE, VOLUME = (2, 6, 3), (2, 6, 5, 3), (1, 4, 5, 4, 2)
+PLANE, SPACE = (1, 2), (1, 2, 3)
+CASES = [
+    case("Dense", (4,), SEQUENCE, 2),
+    case("EinsumDense", ("abc,cd->abd", (None, 4)), SEQUENCE, 1),
+    case("Embedding", (5, 3), (2, 6), 1, integers=True),
+    case("ReversibleEmbedding", (5, 3), (2, 6), 1, integers=True),
+    case("Identity", (), SEQUENCE),
+    case("Masking", (), SEQUENCE),
+    case("Activation", ("tanh",), SEQUENCE),
+    case("ReLU", (), SEQUENCE),
+    case("LeakyReLU", (), SEQUENCE),
+    case("PReLU", (), SEQUENCE, 1, kwargs={"shared_axes": [1], "alpha_initializer": "ones"}),
+    case("ELU", (), SEQUENCE),
+    case("Softmax", (), SEQUENCE),
+    *(
+        case(name, (), [SEQUENCE, SEQUENCE])
+        for name in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")
+    ),
+    case("Dot", (2,), [SEQUENCE, SEQUENCE]),
+    case("Flatten", (), SEQUENCE),
+    case("Reshape", ((3, -1),), SEQUENCE),
+    case("Permute", ((2, 1),), SEQUENCE),
+    case("RepeatVector", (3,), (2, 4)),
+    case("Cropping1D", (), SEQUENCE),
+    case("Cropping2D", (1,), IMAGE, unknown=PLANE),
+    case("Cropping3D", (), VOLUME, unknown=SPACE),
+    case("ZeroPadding1D", (), SEQUENCE),
+    case("ZeroPadding2D", (), IMAGE, unknown=PLANE),
+    case("ZeroPadding3D", (), VOLUME, unknown=SPACE),
+    case("UpSampling1D", (), SEQUENCE),
+    case("UpSampling2D", (), IMAGE, unknown=PLANE, kwargs={"interpolation": "bilinear"}),
+    case("UpSampling3D", (), VOLUME, unknown=SPACE),
+    case("Conv1D", (4, 3), SEQUENCE, 2),
+    case("Conv2D", (4, 3), IMAGE, 2, PLANE),
+    case("Conv3D", (2, 2), VOLUME, 2, SPACE),
+    case("Conv1DTranspose", (4, 3), SEQUENCE, 2),
+    case("Conv2DTranspose", (4, 2, 2), IMAGE, 2, PLANE),
+    case("Conv3DTranspose", (2, 2), VOLUME, 2, SPACE),
+    case("DepthwiseConv1D", (3,), SEQUENCE, 2),
+    case("DepthwiseConv2D", (3,), IMAGE, 2, PLANE),
+    case("SeparableConv1D", (4, 3), SEQUENCE, 3),
+    case("SeparableConv2D", (4, 3), IMAGE, 3, PLANE),
+    *(
+        case(f"{kind}Pooling{rank}D", args, shape, unknown=unknown)
+        for kind, args in (
+            ("Max", (2,)),
+            ("Average", (2,)),
+            ("GlobalMax", ()),
+            ("GlobalAverage", ()),
+            ("AdaptiveMax", (2,)),
+            ("AdaptiveAverage", (2,)),
+        )
+        for rank, shape, unknown in ((1, SEQUENCE, (1,)), (2, IMAGE, PLANE), (3, VOLUME, SPACE))
+    ),
+    case("BatchNormalization", (), SEQUENCE, 4),
+    case("LayerNormalization", (), SEQUENCE, 2),
+    case("RMSNormalization", (), SEQUENCE, 1),
+    case("GroupNormalization", (3,), SEQUENCE, 2),
+    case("UnitNormalization", (), SEQUENCE),
+    case("SpectralNormalization", (dense,), SEQUENCE, 3),
+    case("Dropout", (0.5,), SEQUENCE, deterministic=False),
+    case("SpatialDropout1D", (0.5,), SEQUENCE, deterministic=False),
+    case("SpatialDropout2D", (0.5,), IMAGE, unknown=PLANE, deterministic=False),
+    case("SpatialDropout3D", (0.5,), VOLUME, unknown=SPACE, deterministic=False),
+    case("GaussianDropout", (0.5,), SEQUENCE, deterministic=False),
+    case("GaussianNoise", (0.5,), SEQUENCE, deterministic=False),
+    case("AlphaDropout", (0.5,), SEQUENCE, deterministic=False),
+    case("ActivityRegularization", (), SEQUENCE, kwargs={"l2": 0.1}),
+    case("Rescaling", (0.5,), SEQUENCE),
+    case("Normalization", (), SEQUENCE, 3),
+    case("SimpleRNN", (4,), SEQUENCE, 3),
+    case("GRU", (4,), SEQUENCE, 3),
+    case("LSTM", (4,), SEQUENCE, 3),
+    case("RNN", (lambda: layers.SimpleRNNCell(4),), SEQUENCE, 3),
+    case("Bidirectional", (lambda: layers.SimpleRNN(4, name="inside"),), SEQUENCE, 6),
+    case("TimeDistributed", (dense,), SEQUENCE, 2),
+    case("ConvLSTM1D", (2, 3), (1, 3, 5, 2), 3, (2,)),
+    case("ConvLSTM2D", (2, 2), (1, 3, 4, 4, 2), 3, ()),
+    case("ConvLSTM3D", (2, 2), (1, 2, 3, 3, 3, 2), 3, ()),
+    case("Attention", (), [SEQUENCE, SEQUENCE], kwargs={"use_scale": True}, weights=1),
+    case("AdditiveAttention", (), [SEQUENCE, SEQUENCE], 1),
+]
+# Layers whose calls take more than one tensor, or states, or which are bases of others: the tests
+# of their families check them.
+ELSEWHERE = set(
+    """Lambda Layer Wrapper InputLayer GRUCell LSTMCell SimpleRNNCell StackedRNNCells
+    MultiHeadAttention GroupQueryAttention""".split()
+)
+HERE = [c for c in CASES if hasattr(layers, c.name)]
+
+
+def classes():
+    """Return the names of all exported layers, aliases and preprocessing aside."""
+    for name in dir(layers):
+        thing = getattr(layers, name)
+        if isinstance(thing, type) and issubclass(thing, layers.Layer) and thing.__name__ == name:
+            yield name
+
+
+def test_every_layer_is_here():
+    known = {c.name for c in CASES} | ELSEWHERE
+    assert [name for name in classes() if name not in known] == []
+
+
+def inputs_for(c, seed=0):
+    rng = np.random.default_rng(seed)
+
+    def one(shape):
+        if c.integers:
+            return rng.integers(0, 5, shape)
+        return rng.normal(size=shape).astype("float32")
+
+    return [one(s) for s in c.shape] if isinstance(c.shape, list) else one(c.shape)
+
+
+def symbolic(c, unknown=()):
+    def one(shape):
+        shape = [None if i in (0, *unknown) else d for i, d in enumerate(shape)]
+        return KerasTensor(tuple(shape), "int32" if c.integers else "float32")
+
+    return [one(s) for s in c.shape] if isinstance(c.shape, list) else one(c.shape)
+
+
+def same(a, b, tolerance=1e-5):
+    for x, y in zip(tree.flatten(a), tree.flatten(b), strict=True):
+        np.testing.assert_allclose(
+            np.asarray(x, "float32"), np.asarray(y, "float32"), tolerance, tolerance
+        )
+
+
+each = pytest.mark.parametrize("c", HERE, ids=lambda c: c.name)
+
+
+@each
+def test_builds_what_it_says(c):
+    layer = c.make(name="mine")
+    assert layer.name == "mine"
+    layer(inputs_for(c))
+    assert layer.built
+    assert len(layer.weights) == c.weights
+    assert all(v.path.startswith("mine/") for v in layer.weights)
+    assert c.name in repr(layer)
+
+
+@each
+def test_config_makes_an_equal_layer(c):
+    layer = c.make()
+    config = layer.get_config()
+    assert type(layer).from_config(config).get_config() == config
+    written = json.loads(json.dumps(layers.serialize(layer)))
+    assert written["module"] == "keras.layers"
+    again = layers.deserialize(written)
+    assert type(again) is type(layer)
+    assert json.loads(json.dumps(layers.serialize(again))) == written
+
+
+@each
+def test_symbolic_shape_is_the_eager_one(c):
+    layer, x = c.make(), inputs_for(c)
+    before = layer(symbolic(c, c.unknown))
+    after = layer(x)
+    for s, y in zip(tree.flatten(before), tree.flatten(after), strict=True):
+        assert s.dtype == y.dtype
+        assert len(s.shape) == y.ndim
+        assert all(m in (None, n) for m, n in zip(s.shape, y.shape, strict=True))
+        assert s.shape[0] is None
+    exact = layer(symbolic(c))
+    for s, y in zip(tree.flatten(exact), tree.flatten(after), strict=True):
+        assert s.shape[1:] == y.shape[1:]
+    asked = layer.compute_output_shape(tree.map_structure(lambda x: x.shape, x))
+    assert asked == tree.map_structure(lambda y: y.shape, after)
+
+
+@each
+def test_compiled_is_eager(c):
+    layer, x = c.make(), inputs_for(c)
+    same(kerata.jit(lambda x: layer(x))(x), layer(x))
+
+
+@each
+def test_mixed_precision(c):
+    layer, x = c.make(dtype="mixed_bfloat16"), inputs_for(c)
+    for y in tree.flatten(layer(x)):
+        assert y.dtype == "bfloat16"
+    for v in layer.weights:
+        assert v.dtype in ("float32", "int32", "uint32")
+
+
+@each
+def test_saved_variables_come_back(c):
+    layer, x = c.make(), inputs_for(c)
+    expected = layer(x)
+    again = type(layer).from_config(layer.get_config())
+    again(inputs_for(c, seed=1))
+    for mine, theirs in zip(layer._flatten_layers(), again._flatten_layers(), strict=True):
+        store = {}
+        mine.save_own_variables(store)
+        theirs.load_own_variables(store)
+    same(again(x), expected)
+
+
+@each
+def test_a_step_of_training(c):
+    layer, x = c.make(), inputs_for(c)
+    training = {"training": True} if "training" in layer.call.__code__.co_varnames else {}
+    layer(x)
+
+    def loss():
+        outputs = tree.flatten(layer(x, **training))
+        return sum((y.astype("float32") ** 2).sum() for y in outputs) + sum(layer.losses)
+
+    variables = layer.trainable_variables
+    if not variables:
+        assert np.isfinite(loss())
+        return
+    step = kerata.jit(kerata.value_and_grad(loss, variables))
+    before, gradients = step()
+    assert all(np.isfinite(g).all() for g in gradients)
+    assert any(np.abs(g).max() > 0 for g in gradients)
+    for v, g in zip(variables, gradients, strict=True):
+        v.assign_sub(1e-3 * g)
+    after, _ = step()
+    if c.deterministic:
+        assert after < before
+
+
+MASKED = [
+    c
+    for c in HERE
+    if not isinstance(c.shape, list) and not c.integers and c.shape in (SEQUENCE, (2, 4))
+]
+
+
+@pytest.mark.parametrize("c", MASKED, ids=lambda c: c.name)
+def test_masks_go_through_where_they_can(c):
+    layer = c.make()
+    x = jax.numpy.asarray(inputs_for(c))
+    mask = jax.numpy.arange(x.size // x.shape[-1]).reshape(x.shape[:-1]) % 2 == 0
+    set_mask(x, mask)
+    if not layer.supports_masking:
+        if type(layer).compute_mask is layers.Layer.compute_mask:
+            with pytest.warns(UserWarning, match="mask"):
+                assert get_mask(layer(x)) is None
+        return
+    y = layer(x)
+    expected = layer.compute_mask(x, mask)
+    if expected is None:
+        assert get_mask(y) is None
+    else:
+        np.testing.assert_array_equal(get_mask(y), expected)

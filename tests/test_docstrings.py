@@ -1,0 +1,25 @@
+"""Every example in a docstring runs and prints what it says."""
+
+import doctest
+import importlib
+import pkgutil
+
+import jax
+import numpy as np
+import pytest
+
+import kerata
+
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+MODULES = sorted(
+    m.name for m in pkgutil.walk_packages(kerata.__path__, "kerata.") if "__main__" not in m.name
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name):
+    names = {"kerata": kerata, "np": np, "jax": jax, "jnp": jax.numpy}
+    failed, _ = doctest.testmod(
+        importlib.import_module(name), extraglobs=names, optionflags=OPTIONS
+    )
+    assert not failed, "the differences are printed above"

@@ -1,0 +1,297 @@
+"""Mistakes get help: each is a message that says what must hold, what came, and what to do."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import kerata
+
+X = np.ones((6, 4), "float32")
+Y = np.ones((6, 1), "float32")
+CLASSES = np.array([0, 1, 2, 0, 1, 2])
+
+
+def model_for(units=1, activation=None, **arguments):
+    model = kerata.Sequential(
+        [kerata.Input((4,)), kerata.layers.Dense(units, activation=activation)]
+    )
+    model.compile(**{"optimizer": "sgd", "loss": "mse", **arguments})
+    return model
+
+
+def says(*words):
+    """A pattern that holds if all words occur, in this order."""
+    return "(?s)" + ".*".join(words)
+
+
+def fails(call, kind, *words):
+    with pytest.raises(kind, match=says(*words)) as caught:
+        call()
+    message = str(caught.value)
+    assert len(message.splitlines()) <= 4, message
+
+
+DATA = {
+    "no last axis": (X[:, 0], Y, ValueError, ["shape", "Received", r"\(6,\)", "axis"]),
+    "wrong width": (X[:, :3], Y, ValueError, ["4", "Received", "3"]),
+    "text": (np.array([["a"] * 4] * 6), Y, ValueError, ["`x`", "text", "Received", "Text"]),
+    "objects": (
+        np.array([[None] * 4] * 6), Y, ValueError, ["`x`", "objects", "Received", "dtype=object"],
+    ),
+    "text labels": (X, np.array(["a"] * 6), ValueError, ["`y`", "text", "Received"]),
+    "dates": (X, np.zeros(6, "datetime64[s]"), ValueError, ["`y`", "dates", "seconds"]),
+    "lengths": (X, Y[:3], ValueError, ["same number of samples", "x has 6", "y has 3"]),
+    "no samples": (X[:0], Y[:0], ValueError, ["at least one sample", "Received", r"\(0, 4\)"]),
+    "no array": (None, None, ValueError, ["no data", "x=None"]),
+    "a scalar": (X, np.float32(1), ValueError, ["`y`", "first axis", "Received"]),
+    "a number": (X, 1.0, ValueError, ["`y`", "array", "Received: 1.0"]),
+    "lists": (
+        [[1.0, 2.0]] * 6, [1.0] * 6, ValueError, [r"`x\[0\]\[0\]`", "array", r"np\.array\(x\)"],
+    ),
+    "an object": (object(), None, ValueError, ["`x`", "iterable", "Received", "object"]),
+    "all NaN": (X * np.nan, Y, ValueError, ["`x`", r"fit\(\)", "NaN"]),
+    "labels all NaN": (X, Y * np.nan, ValueError, ["`y`", "NaN"]),
+    "no batches": (iter([]), None, ValueError, ["at least one batch", "list_iterator"]),
+    "a list for a batch": (
+        iter([[X, Y]]), None, ValueError, ["tuple", "a list of 2", "x, y"],
+    ),
+    "four parts": (iter([(X, Y, Y, Y)]), None, ValueError, ["sample_weight", "Received", "4"]),
+    "targets beside batches": (
+        iter([(X, Y)]), Y, ValueError, ["`y`", "yields batches", "Received"],
+    ),
+    "no targets": (X, None, ValueError, ["mse", "needs targets", "y=None"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DATA)
+def test_data(case):
+    x, y, kind, words = DATA[case]
+    fails(lambda: model_for().fit(x, y, verbose=0), kind, *words)
+
+
+def test_half_nan_is_no_mistake_of_form():
+    x = X.copy()
+    x[0, 0] = np.nan
+    model_for().fit(x, Y, verbose=0)
+
+
+LABELS = {
+    "too large": ("sparse_categorical_crossentropy", CLASSES + 2, ["between 0 and 2", "4 in"]),
+    "from one": ("sparse_categorical_crossentropy", CLASSES + 1, ["counted from 1"]),
+    "negative": ("sparse_categorical_crossentropy", CLASSES - 1, ["between 0 and 2", "-1"]),
+    "one-hot": (
+        "sparse_categorical_crossentropy", np.eye(3)[CLASSES], ["sparse", "Received"],
+    ),
+    "numbers": ("categorical_crossentropy", CLASSES, ["categorical", "Received", "sparse"]),
+    "fractions": ("sparse_categorical_crossentropy", CLASSES + 0.5, ["class numbers", "0.5"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LABELS)
+@pytest.mark.parametrize("as_object", [False, True])
+def test_labels(case, as_object):
+    loss, y, words = LABELS[case]
+    if as_object:
+        loss = getattr(kerata.losses, "".join(p.capitalize() for p in loss.split("_")))()
+    model = model_for(3, "softmax", loss=loss)
+    before = model.get_weights()[0]
+    for method in (model.fit, model.evaluate):
+        fails(lambda m=method: m(X, y, verbose=0), ValueError, *words)
+    fails(lambda: model.train_on_batch(X, y), ValueError, *words)
+    np.testing.assert_array_equal(model.get_weights()[0], before)
+
+
+def test_a_label_in_a_later_batch():
+    y = np.array([0] * 5 + [3])
+    model = model_for(3, "softmax", loss="sparse_categorical_crossentropy")
+    fails(lambda: model.fit(X, y, batch_size=2, shuffle=False, verbose=0), ValueError, "3 in")
+
+
+def test_labels_of_a_named_output():
+    inputs = kerata.Input((4,))
+    outputs = {
+        "digit": kerata.layers.Dense(3, activation="softmax")(inputs),
+        "size": kerata.layers.Dense(1)(inputs),
+    }
+    model = kerata.Model(inputs, outputs)
+    model.compile("sgd", {"digit": "sparse_categorical_crossentropy", "size": "mse"})
+    fails(lambda: model.fit(X, {"digit": CLASSES + 5, "size": Y}, verbose=0), ValueError, "digit")
+
+
+COMPILE = {
+    "loss": ({"loss": "mean_square_error"}, ["loss", "mean_square_error", "mean_squared_error"]),
+    "optimizer": ({"optimizer": "adm"}, ["optimizer", "adm", "adam"]),
+    "metric": ({"metrics": ["acuracy"]}, ["metric", "acuracy"]),
+    "weighted metric": ({"weighted_metrics": ["mean_abs_error"]}, ["mean_absolute_error"]),
+    "metrics as a string": ({"metrics": "mae"}, ["`metrics`", "list", r"metrics=\['mae'\]"]),
+    "steps": ({"steps_per_execution": 0}, ["steps_per_execution", "positive"]),
+}
+
+
+@pytest.mark.parametrize("case", COMPILE)
+def test_compile(case):
+    arguments, words = COMPILE[case]
+    fails(lambda: model_for(**arguments), ValueError, *words)
+
+
+def two_outputs(**arguments):
+    inputs = kerata.Input((4,))
+    a = kerata.layers.Dense(1, name="first")(inputs)
+    b = kerata.layers.Dense(1, name="second")(inputs)
+    model = kerata.Model(inputs, [a, b])
+    model.compile("sgd", **{"loss": "mse", **arguments})
+    return lambda: model.fit(X, [Y, Y], verbose=0)
+
+
+OUTPUTS = {
+    "too many losses": ({"loss": ["mse"] * 3}, ["`loss`", "2 entries", "3 entries", "first"]),
+    "unknown loss key": (
+        {"loss": {"first": "mse", "secnd": "mse"}}, ["`loss`", "first", "secnd", "'second'"],
+    ),
+    "missing loss key": ({"loss": {"first": "mse"}}, ["`loss`", "each output", "'second': None"]),
+    "weights": ({"loss_weights": [1.0]}, ["`loss_weights`", "2", "Received"]),
+    "one weight": ({"loss_weights": 0.5}, ["`loss_weights`", "2 outputs", "0.5"]),
+    "weight key": ({"loss_weights": {"third": 1.0}}, ["`loss_weights`", "third"]),
+    "metrics": ({"metrics": ["mae", "mse", "mape"]}, ["`metrics`", "2 entries", "3 entries"]),
+    "metric key": ({"metrics": {"firs": "mae"}}, ["`metrics`", "firs", "'first'"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OUTPUTS)
+def test_several_outputs(case):
+    arguments, words = OUTPUTS[case]
+    fails(two_outputs(**arguments), ValueError, *words)
+
+
+def test_targets_of_several_outputs():
+    inputs = kerata.Input((4,))
+    model = kerata.Model(inputs, [kerata.layers.Dense(1, name=n)(inputs) for n in "ab"])
+    model.compile("sgd", "mse")
+    fails(lambda: model.fit(X, Y, verbose=0), ValueError, "`y`", "2 entries", "a")
+    fails(lambda: model.fit(X, [Y] * 3, verbose=0), ValueError, "`y`", "2 entries", "3 entries")
+    fails(lambda: model.fit(X, {"a": Y, "c": Y}, verbose=0), ValueError, "`y`", "'a', 'b'", "'c'")
+    fails(lambda: model.fit(X, {"a": Y}, verbose=0), ValueError, "output 'b'", "needs targets")
+    fails(
+        lambda: model.fit(X, [Y, Y], class_weight={0: 1.0}, verbose=0),
+        ValueError, "class_weight", "2 arrays", "sample_weight",
+    )  # fmt: skip
+
+
+def fresh():
+    return kerata.Sequential([kerata.Input((4,)), kerata.layers.Dense(1)])
+
+
+CALLS = {
+    "fit before compile": (lambda: fresh().fit(X, Y), ["compile", "fit"]),
+    "evaluate before compile": (lambda: fresh().evaluate(X, Y), ["compile", "evaluate"]),
+    "batch before compile": (lambda: fresh().train_on_batch(X, Y), ["compile"]),
+    "no loss": (
+        lambda: model_for(loss=None).fit(X, Y, verbose=0), ["nothing to minimize", "loss=None"],
+    ),
+    "no optimizer": (
+        lambda: model_for(optimizer=None).fit(X, Y, verbose=0), ["optimizer", "Received"],
+    ),
+    "empty split": (
+        lambda: model_for().fit(X, Y, validation_split=0.95),
+        ["validation_split=0.95", "6 samples, 0"],
+    ),
+    "split out of range": (
+        lambda: model_for().fit(X, Y, validation_split=3), ["`validation_split`", "0 and 1"],
+    ),
+    "split of batches": (
+        lambda: model_for().fit(iter([(X, Y)]), validation_split=0.5),
+        ["`validation_split`", "arrays only", "validation_data"],
+    ),
+    "two kinds of weights": (
+        lambda: model_for().fit(X, Y, sample_weight=Y[:, 0], class_weight={1: 2.0}, verbose=0),
+        ["class_weight", "sample_weight", "both"],
+    ),
+    "weights of another length": (
+        lambda: model_for().fit(X, Y, sample_weight=np.ones(5)), ["same number", "has 5"],
+    ),
+    "batch size": (lambda: model_for().fit(X, Y, batch_size=2.5), ["batch_size", "positive"]),
+    "epochs": (lambda: model_for().fit(X, Y, epochs=-1), ["epochs", "at least 0"]),
+    "validation_freq": (
+        lambda: model_for().fit(X, Y, validation_data=(X, Y), validation_freq=0, verbose=0),
+        ["validation_freq"],
+    ),
+    "data without end": (
+        lambda: model_for().fit(itertools.cycle([(X, Y)]), epochs=2),
+        ["steps_per_epoch", "without end"],
+    ),
+    "validation without end": (
+        lambda: model_for().fit(X, Y, validation_data=itertools.cycle([(X, Y)])),
+        ["validation_steps", "without end"],
+    ),
+    "unknown argument of evaluate": (
+        lambda: model_for().evaluate(X, Y, batchsize=3), ["evaluate", "batchsize"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CALLS)
+def test_calls(case):
+    call, words = CALLS[case]
+    fails(call, ValueError, *words)
+
+
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: model_for().fit(X, Y, batchsize=3), ["fit", "unexpected", "batchsize"]),
+        (lambda: model_for(learning_rate=0.1), ["compile", "unexpected", "learning_rate"]),
+        (lambda: model_for().fit(X, Y, class_weight=[1, 2]), ["class_weight", "dict"]),
+        (lambda: model_for(loss=3), ["loss", "Received: 3"]),
+    ],
+)
+def test_type_errors(call, words):
+    fails(call, TypeError, *words)
+
+
+def test_steps_that_return_something_else():
+    class Net(kerata.Model):
+        def call(self, x):
+            return x
+
+        def train_step(self, data):
+            return 1.0
+
+    model = Net()
+    model.compile()
+    fails(lambda: model.fit(X, verbose=0), TypeError, "train_step", "dict", "float|Array")
+
+
+def test_losses_that_are_no_scalar():
+    class Net(kerata.Model):
+        def call(self, x):
+            return x
+
+        def compute_loss(self, x, y, y_pred, sample_weight=None):
+            return y_pred
+
+    model = Net()
+    model.compile()
+    fails(lambda: model.evaluate(X, verbose=0), ValueError, "compute_loss", "scalar", r"\(6, 4\)")
+    model = model_for(loss=kerata.losses.MeanSquaredError(reduction=None))
+    fails(lambda: model.fit(X, Y, verbose=0), ValueError, "one number", r"\(6,\)", "reduction")
+
+
+def test_generators_run_dry():
+    model = model_for()
+    with pytest.warns(UserWarning, match=says("ran out", "1 of 3 epochs", "only once")):
+        history = model.fit(iter([(X, Y)] * 2), epochs=3, verbose=0)
+    assert history.epoch == [0]
+    with pytest.warns(UserWarning, match=says("ran out", "2 batches", "3 steps")):
+        model.fit(iter([(X, Y)] * 2), steps_per_epoch=3, verbose=0)
+    fails(lambda: model.fit((b for b in ()), verbose=0), ValueError, "batch", "generator")
+
+
+def test_a_subclass_without_call():
+    class Net(kerata.Model):
+        pass
+
+    model = Net()
+    model.compile("sgd", "mse")
+    with pytest.raises(NotImplementedError, match="call"):
+        model.fit(X, Y, verbose=0)
