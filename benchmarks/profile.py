@@ -3,10 +3,10 @@
     python benchmarks/profile.py FILE.py:FUNCTION [--steps 10] [--top 25]
 
 `FUNCTION()` returns `(step, arguments)`: a function of arrays, jitted or not, and a tuple to call
-it with. Printed are the milliseconds a step of every operation that XLA made of it (over all threads; of
-its runs the median, times how many there are in a step, so that a busy machine shows less), beside
-the line of the compiled program that says what the operation is and which JAX function asked for
-it. What runs inside a loop is counted for itself and within the loop.
+it with. For every operation that XLA made of it are printed the milliseconds a step, over all
+threads (the median of its runs times how many a step has, so that a busy machine shows less),
+and the line of the compiled program that says what it is and which JAX function asked for it.
+What runs inside a loop is counted for itself and within the loop.
 """
 
 import argparse

@@ -144,7 +144,6 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
 
     Example:
         >>> kerata.random.dropout([1.0, 1.0, 1.0, 1.0], 0.5, seed=1)
-        Array([2., 0., 0., 2.], dtype=float32)
     """
     x = as_float(inputs)
     keep = 1 - probability("rate", rate)
@@ -153,7 +152,7 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
     shape = x.shape
     if noise_shape is not None:
         shape = tuple(s if n is None else n for n, s in zip(noise_shape, x.shape, strict=True))
-    kept = jax.random.bernoulli(draw_seed(seed), keep, shape)
+    kept = dropout_mask(draw_seed(seed), rate, shape)
     return jnp.where(kept, x / jnp.asarray(keep, x.dtype), 0)
 
 

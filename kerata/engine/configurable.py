@@ -99,10 +99,12 @@ class Configurable:
                 for parameter in inspect.signature(cls.__init__).parameters.values():
                     if parameter.kind is parameter.VAR_KEYWORD:
                         arguments.update(arguments.pop(parameter.name))
-                    elif parameter.kind is parameter.VAR_POSITIONAL and not arguments.get(
-                        parameter.name
-                    ):
-                        arguments.pop(parameter.name, None)
+                    elif parameter.kind is parameter.VAR_POSITIONAL:
+                        if arguments.pop(parameter.name):
+                            raise NotImplementedError(
+                                f"{cls.__name__}.__init__() takes *{parameter.name}, which have no "
+                                "names to be written under.\nGive the class a `get_config()`."
+                            )
                 return cls, arguments
         return None, {}
 

@@ -113,7 +113,7 @@ class KerasTensor:
         )
 
     def __iter__(self):
-        raise TypeError(
+        raise NotImplementedError(
             f"{self!r} is symbolic and cannot be iterated over.\n"
             "Use kerata.ops.unstack(), or indices."
         )
@@ -253,7 +253,10 @@ class Operation(Configurable):
         return abstract_eval(self.call, args, kwargs)
 
     def get_config(self) -> dict:
-        return {"name": self.name, **super().get_config()}
+        config = super().get_config()
+        if "name" in config or not config:
+            config["name"] = self.name
+        return config
 
     def _first_node(self, what: str) -> Node:
         if not self._inbound_nodes:

@@ -38,6 +38,8 @@ from kerata.kernels.windows import (
 _FEW_WINDOWS = 256
 # Of one input channel, up to so many (places x filters), shifted pictures are multiplied.
 _FEW_PRODUCTS = 600
+# Groups are convolved one by one: at least so many channels each, at most so many of them.
+_WIDE, _FEW_GROUPS = 16, 16
 
 
 def conv(
@@ -84,6 +86,7 @@ def conv(
         kernel = kernel.reshape(*window, groups, filters // groups)
         y = depthwise_conv(x, kernel, strides, padding, dilation)
     else:
+        kernel, groups = _merge_groups(kernel, groups)
         parts = zip(jnp.split(x, groups, -1), jnp.split(kernel, groups, -1), strict=True)
         y = jnp.concatenate([_conv(a, b, axes) for a, b in parts], -1)
     return channels_back(y, data_format)
@@ -152,6 +155,22 @@ def _groups(channels, kernel_shape):
             f"{tuple(kernel_shape)} (*window, channels, filters)."
         )
     return channels // each
+
+
+def _merge_groups(kernel, groups):
+    """Join neighbouring groups, with zeros between them, until they are few and wide enough."""
+    *window, each, filters = kernel.shape
+    joined = next(
+        n
+        for n in range(1, groups + 1)
+        if groups % n == 0 and (n == groups or (n * each >= _WIDE and groups // n <= _FEW_GROUPS))
+    )
+    if joined == 1:
+        return kernel, groups
+    parts = kernel.reshape(-1, each, groups // joined, joined, filters // groups)
+    apart = jnp.eye(joined, dtype=kernel.dtype)
+    kernel = jnp.einsum("wcgjf,jk->wkcgjf", parts, apart)
+    return kernel.reshape(*window, joined * each, filters), groups // joined
 
 
 def _transposed_axis(index, inputs, taps, stride, gap, extra, padding):
@@ -289,7 +308,7 @@ def _by_columns(y, kernel, axes):
         config = [(0, 0, 0)] * y.ndim
         for a, p in zip(axes, place, strict=True):
             before, covered = p * a.dilation - a.low, (a.out - 1) * a.stride + 1
-            config[a.index] = (before, a.size - before - covered, a.stride - 1)
+            config[a.number] = (before, a.size - before - covered, a.stride - 1)
         part = columns[..., i * channels : (i + 1) * channels]
         total += lax.pad(part, jnp.zeros((), part.dtype), config)
     return written_out(total)
@@ -310,7 +329,7 @@ def _flat(y):
 
 
 def _plane_axes(axes):
-    return tuple(a._replace(index=a.index - 1) for a in axes[1:])
+    return tuple(a._replace(number=a.number - 1) for a in axes[1:])
 
 
 def _plane_kernel(kernel):

@@ -15,22 +15,18 @@ def batch_moments(
     x: jax.Array,
     axes: Sequence[int],
     shift: jax.Array | None = None,
-    weights: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """Return the mean and the (biased) variance of `x` over `axes`.
 
-    On a CPU they take two passes, which fuse as well as one there. Elsewhere, and with weights,
-    one pass sums `x - shift` and its square: as precise where the shift is within a few standard
-    deviations of the mean (a shift that is far off, as zero for data around 10,000, would cancel
-    the variance's digits).
+    On a CPU they take two passes, which fuse as well as one there. Elsewhere one pass sums
+    `x - shift` and its square: as precise where the shift is within a few standard deviations of
+    the mean (one that is far off, as zero for data around 10,000, cancels the variance's digits).
 
     Args:
         x: any shape, floating.
         axes: what to reduce, non-negative.
         shift: a guess of the mean, of the result's shape. None: the mean of what lies at 0 of the
             first of `axes` (the first sample of a batch), which costs one more small sum.
-        weights: how much each element counts, broadcastable to `x`. None: all the same. Some
-            weight must be positive.
 
     Returns:
         Mean and variance, without the reduced axes, in float32 at least.
@@ -41,20 +37,14 @@ def batch_moments(
     """
     axes = tuple(axes)
     x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-    if weights is None and platform() == "cpu":
+    if platform() == "cpu":
         return _moments(x, axes)
     if shift is None:
         shift = lax.slice_in_dim(x, 0, 1, axis=axes[0]).mean(axes)
     shift = lax.stop_gradient(shift).astype(x.dtype)
     centered = x - jnp.expand_dims(shift, axes)
-    if weights is None:
-        mean = centered.mean(axes)
-        square = jnp.square(centered).mean(axes)
-    else:
-        weights = jnp.broadcast_to(weights.astype(x.dtype), x.shape)
-        total = weights.sum(axes)
-        mean = (weights * centered).sum(axes) / total
-        square = (weights * jnp.square(centered)).sum(axes) / total
+    mean = centered.mean(axes)
+    square = jnp.square(centered).mean(axes)
     return mean + shift, jnp.maximum(square - jnp.square(mean), 0)
 
 

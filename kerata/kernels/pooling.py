@@ -114,7 +114,7 @@ def _window(x, start, combine, axes):
     """Pool as `lax` does."""
     window, strides, padding = [1] * x.ndim, [1] * x.ndim, [(0, 0)] * x.ndim
     for a, pair in zip(axes, pairs(axes), strict=True):
-        window[a.index], strides[a.index], padding[a.index] = a.taps, a.stride, pair
+        window[a.number], strides[a.number], padding[a.number] = a.taps, a.stride, pair
     return lax.reduce_window(x, np.array(start, x.dtype)[()], combine, window, strides, padding)
 
 
@@ -127,7 +127,7 @@ def _counts(axis: Axis, like: jax.Array) -> np.ndarray:
     start = np.arange(axis.out) * axis.stride - axis.low
     count = np.minimum(start + axis.taps, axis.size) - np.maximum(start, 0)
     shape = [1] * like.ndim
-    shape[axis.index] = axis.out
+    shape[axis.number] = axis.out
     return count.reshape(shape).astype(like.dtype)
 
 
@@ -197,19 +197,19 @@ def _spread(received, axis, *outputs):
     total = None
     for earlier in range(-(-axis.taps // axis.stride)):
         values = [_repeat(v, axis, blocks, earlier) for v in outputs]
-        places = lax.broadcasted_iota(jnp.uint8, values[0].shape, axis.index + 1)
+        places = lax.broadcasted_iota(jnp.uint8, values[0].shape, axis.number + 1)
         here = places + np.uint8(earlier * axis.stride)
         share = received(*values, here)
         total = share if total is None else total + share
-    total = lax.collapse(total, axis.index, axis.index + 2)
-    return written_out(lax.slice_in_dim(total, axis.low, axis.low + axis.size, axis=axis.index))
+    total = lax.collapse(total, axis.number, axis.number + 2)
+    return written_out(lax.slice_in_dim(total, axis.low, axis.low + axis.size, axis=axis.number))
 
 
 def _repeat(x, axis, blocks, earlier):
     """Return for each block what `x` has for the window `earlier` blocks before; zero outside."""
     config = [(0, 0, 0)] * x.ndim
-    config[axis.index] = (earlier, blocks - earlier - x.shape[axis.index], 0)
+    config[axis.number] = (earlier, blocks - earlier - x.shape[axis.number], 0)
     x = lax.pad(x, jnp.zeros((), x.dtype), config)
-    shape = x.shape[: axis.index + 1] + (axis.stride,) + x.shape[axis.index + 1 :]
-    kept = [i for i in range(len(shape)) if i != axis.index + 1]
+    shape = x.shape[: axis.number + 1] + (axis.stride,) + x.shape[axis.number + 1 :]
+    kept = [i for i in range(len(shape)) if i != axis.number + 1]
     return lax.broadcast_in_dim(x, shape, kept)

@@ -12,7 +12,7 @@ from jax import lax
 class Axis(NamedTuple):
     """How a window of `taps` places, `dilation` apart, slides along one axis in `stride`s."""
 
-    index: int  # of the axis in the array
+    number: int  # of the axis in the array
     size: int
     taps: int
     stride: int
@@ -71,7 +71,7 @@ def pad(x: jax.Array, axes: Sequence[Axis], value=0) -> jax.Array:
         return x
     config = [(0, 0, 0)] * x.ndim
     for a in axes:
-        config[a.index] = (a.low, a.high, 0)
+        config[a.number] = (a.low, a.high, 0)
     return lax.pad(x, jnp.asarray(value, x.dtype), config)
 
 
@@ -84,9 +84,9 @@ def seen_from(x: jax.Array, axes: Sequence[Axis], place: Sequence[int]) -> jax.A
     """Return what every window sees at `place`: a strided slice of the padded `x`."""
     start, stop, step = [0] * x.ndim, list(x.shape), [1] * x.ndim
     for a, p in zip(axes, place, strict=True):
-        start[a.index] = p * a.dilation
-        stop[a.index] = start[a.index] + (a.out - 1) * a.stride + 1
-        step[a.index] = a.stride
+        start[a.number] = p * a.dilation
+        stop[a.number] = start[a.number] + (a.out - 1) * a.stride + 1
+        step[a.number] = a.stride
     return lax.slice(x, start, stop, step)
 
 

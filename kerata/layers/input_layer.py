@@ -1,5 +1,9 @@
 """Input: the place where data enters a functional model."""
 
+import warnings
+
+import numpy as np
+
 from kerata.engine import dtypes, tree
 from kerata.engine.errors import argument_error
 from kerata.engine.input_spec import InputSpec
@@ -37,44 +41,67 @@ class InputLayer(Layer):
     ):
         super().__init__(name=name)
         if "input_shape" in kwargs:
+            warnings.warn("`input_shape` is the old name of `shape`.", stacklevel=3)
             shape = kwargs.pop("input_shape")
         if "batch_input_shape" in kwargs:
             batch_shape = kwargs.pop("batch_input_shape")
         kwargs.pop("trainable", None)
         if kwargs:
             self._refuse(kwargs)
+        if shape is not None:
+            shape = _as_shape("shape", shape, self)
+        if batch_shape is not None:
+            for other, value in (("shape", shape), ("batch_size", batch_size)):
+                if value is not None:
+                    raise ValueError(
+                        f"{self._title()} takes `batch_shape`, or `shape` and `batch_size`.\n"
+                        f"Received: batch_shape={batch_shape} and {other}={value}"
+                    )
+            batch_shape = _as_shape("batch_shape", batch_shape, self)
+        elif shape is not None:
+            batch_shape = (batch_size, *shape)
         if input_tensor is not None:
-            if not isinstance(input_tensor, KerasTensor):
-                raise argument_error("input_tensor", "be a symbolic tensor", input_tensor, self)
+            self._check_tensor(input_tensor, batch_shape, batch_size, dtype, sparse, ragged)
             batch_shape, dtype = input_tensor.shape, input_tensor.dtype
-        elif shape is not None and batch_shape is not None:
-            raise ValueError(
-                f"{self._title()} takes `shape` or `batch_shape`, not both.\n"
-                f"Received: shape={shape}, batch_shape={batch_shape}"
-            )
-        if batch_shape is None:
-            if shape is None:
-                raise ValueError(f"{self._title()} needs a `shape`.\nReceived: shape=None")
-            batch_shape = (batch_size, *_as_shape("shape", shape, self))
-        self.batch_shape = _as_shape("batch_shape", batch_shape, self)
+        elif batch_shape is None:
+            raise ValueError(f"{self._title()} needs a `shape`.\nReceived: shape=None")
+        if sparse and ragged:
+            raise ValueError(f"{self._title()}: `sparse` and `ragged` cannot both be True.")
+        self.batch_shape = batch_shape
         self._dtype = dtypes.standardize_dtype(dtype)
         self.sparse = bool(sparse)
         self.ragged = bool(ragged)
         self.optional = bool(optional)
         if input_tensor is None:
-            input_tensor = KerasTensor(
-                self.batch_shape,
-                self._dtype,
-                sparse=self.sparse,
-                ragged=self.ragged,
-                name=self.name,
-            )
+            kind = {"sparse": self.sparse, "ragged": self.ragged}
+            input_tensor = KerasTensor(self.batch_shape, self._dtype, name=self.name, **kind)
         self._input_tensor = input_tensor
         Node(self, outputs=input_tensor)
         self.input_spec = InputSpec(
             shape=self.batch_shape, dtype=self._dtype, name=self.name, optional=self.optional
         )
         self.built = True
+
+    def _check_tensor(self, tensor, batch_shape, batch_size, dtype, sparse, ragged):
+        """Check that what is said of a given tensor is true of it."""
+        if not isinstance(tensor, KerasTensor):
+            raise argument_error("input_tensor", "be a symbolic tensor", tensor, self)
+        said = {
+            "shape": (batch_shape and batch_shape[1:], tensor.shape[1:]),
+            "batch_size": (
+                batch_size or (batch_shape and batch_shape[0]),
+                (*tensor.shape, None)[0],
+            ),
+            "dtype": (dtype and dtypes.standardize_dtype(dtype), tensor.dtype),
+            "sparse": (sparse, tensor.sparse),
+            "ragged": (ragged, tensor.ragged),
+        }
+        for name, (value, true) in said.items():
+            if value is not None and value != true:
+                raise ValueError(
+                    f"{self._title()}: `{name}` must be that of `input_tensor`, {true}.\n"
+                    f"Received: {name}={value}"
+                )
 
     def call(self):
         return None
@@ -108,6 +135,8 @@ class InputLayer(Layer):
 
 def _as_shape(name, shape, owner) -> tuple:
     shape = (shape,) if isinstance(shape, int) else shape
+    if isinstance(shape, (list, tuple)):
+        shape = tuple(int(d) if isinstance(d, np.integer) else d for d in shape)
     if not tree.is_shape(shape) or any(d is not None and d < 0 for d in shape):
         raise argument_error(name, "be a tuple of integers and None", shape, owner)
     return tuple(shape)

@@ -163,6 +163,13 @@ class Layer(State, Operation):
             for name, value in arguments.items()
             if calling.holds_tensor(value)
         }
+        if type(self).build is Layer.build:
+            # The layers inside build themselves as `call` reaches them.
+            self._note_build_shapes(
+                {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else shapes
+            )
+            self._finish_build()
+            return
         names = self._build_arguments(arguments)
         with scopes.outside(), scopes.AutocastScope(None):
             if names:
@@ -171,6 +178,9 @@ class Layer(State, Operation):
                 self.build(next(iter(shapes.values())))
             else:
                 self._finish_build()
+
+    def _note_build_shapes(self, shapes: dict):
+        self._build_shapes = {k: v for k, v in shapes.items() if v is not None}
 
     def _build_arguments(self, arguments: dict) -> list[str]:
         """Return the names of the shapes that `build` takes; none where it takes just one."""
@@ -313,7 +323,9 @@ class Layer(State, Operation):
         if self.convert_inputs:
             arguments = {k: self._convert(v, k == signature.first) for k, v in arguments.items()}
         masks = calling.mask_arguments(signature, arguments)
-        previous = tree.map_structure(get_mask, _first(arguments))
+        previous = arguments.get("mask")
+        if previous is None:
+            previous = tree.map_structure(get_mask, _first(arguments))
         with self._noted(arguments):
             if not self.built:
                 with self._open_name_scope():
@@ -716,8 +728,7 @@ def _building(build):
                 ["input"] if len(several) == 1 else calling.call_signature(type(self).call).names
             )
             shapes = {f"{name}_shape": shape for name, shape in zip(names, several)}
-            shapes |= bound.pop("named_shapes", {}) | bound
-            self._build_shapes = {k: v for k, v in shapes.items() if v is not None}
+            self._note_build_shapes(shapes | bound.pop("named_shapes", {}) | bound)
         self._finish_build()
         return result
 

@@ -244,18 +244,16 @@ def class_numbers(y_true, y_pred, axis: int, name: str):
     """Return the targets as int32 class numbers, of the predictions' shape without classes.
 
     Raises:
-        ValueError: if they have another shape.
+        ValueError: if they have another shape, up to axes of length 1.
     """
     y_true = jnp.asarray(y_true)
     given = y_true.shape
     if y_pred.ndim < 1:
         raise ValueError(f"{name}: y_pred must have an axis of classes.\nReceived: a scalar")
     expected = tuple(n for i, n in enumerate(y_pred.shape) if i != axis % y_pred.ndim)
-    if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
-        y_true = y_true[..., 0]
-    if y_true.shape != expected:
+    if [n for n in given if n != 1] != [n for n in expected if n != 1]:
         raise ValueError(sparse_shape_message(name, given, y_pred.shape, expected))
-    return y_true.astype(jnp.int32)
+    return jnp.reshape(y_true, expected).astype(jnp.int32)
 
 
 def sparse_shape_message(name: str, true_shape, pred_shape, expected) -> str:
@@ -292,8 +290,10 @@ def categorical_generalized_cross_entropy(y_true, y_pred, q):
     if y_true.shape != y_pred.shape:
         labels = class_numbers(y_true, y_pred, -1, "categorical_generalized_cross_entropy")
         y_true = jax.nn.one_hot(labels, y_pred.shape[-1])
-    p = jnp.sum(y_true * _probabilities(y_pred), axis=-1)
-    return ((1.0 - jnp.power(p, q)) / q).astype(y_pred.dtype)
+    p = jnp.sum(y_true * y_pred, axis=-1)
+    # A power of zero has no gradient.
+    p = jnp.maximum(p, jnp.finfo(p.dtype).tiny)
+    return (1.0 - jnp.power(p, q)) / q
 
 
 @op

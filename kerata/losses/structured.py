@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from kerata.engine import settings
+from kerata.engine import masks, settings
 from kerata.engine.dtypes import as_float
 from kerata.engine.errors import argument_error
 from kerata.engine.op import op
@@ -156,7 +156,8 @@ def circle(
         margin: how much similarities of one class must be above those of others.
 
     Returns:
-        An array `(batch,)`.
+        An array `(batch,)`. A sample that is alone in its class has loss 0, and does not count in
+        means.
 
     Example:
         >>> kerata.losses.circle([0, 1], [[1.0, 0.0], [0.0, 1.0]]).shape
@@ -177,7 +178,9 @@ def circle(
     push = gamma * jax.nn.relu(similarity + margin) * (similarity - margin)
     pulls = jax.nn.logsumexp(jnp.where(positive, pull, never), axis=1)
     pushes = jax.nn.logsumexp(jnp.where(negative, push, never), axis=1)
-    return jax.nn.softplus(pulls + pushes)
+    values = jax.nn.softplus(pulls + pushes)
+    masks.set_mask(values, jnp.any(positive, axis=1))
+    return values
 
 
 @op

@@ -166,7 +166,10 @@ class MeanMetricWrapper(Mean):
         """
         mask = masks.get_mask(y_pred)
         values = self.fn(y_true, y_pred, **self._fn_kwargs)
-        self._add(values, sample_weight, combine_masks(mask, masks.get_mask(values)))
+        if sample_weight is not None:
+            # Keras lets an ignored class count, as a zero, where there are no weights.
+            mask = combine_masks(mask, masks.get_mask(values))
+        self._add(values, sample_weight, mask)
 
     def _config_value(self, name, value):
         # A function is written as Keras reads it: as a dict, not by its bare name.

@@ -158,6 +158,9 @@ def _nests_alike(structure, inputs) -> bool:
 
 
 def _warn_of_structure(model, keys, inputs):
+    if vars(model).setdefault("_warned_of_structure", False):
+        return
+    model._warned_of_structure = True
     came = sorted(map(str, inputs)) if isinstance(inputs, dict) else f"a {type(inputs).__name__}"
     warnings.warn(
         f"The structure of `inputs` is not that of the inputs of {model._title()}.\n"

@@ -1,9 +1,9 @@
 """Dot-product attention."""
 
-import jax.numpy as jnp
-
+from kerata.engine import settings
 from kerata.engine.dtypes import as_float
 from kerata.engine.op import op
+from kerata.kernels import attention as kernels
 from kerata.ops.arguments import array
 
 
@@ -31,7 +31,8 @@ def dot_product_attention(
         mask: booleans of such a shape: false where a target must not see a source.
         scale: factor of the scores; None for `1 / sqrt(features)`.
         is_causal: whether a target sees only sources that are not behind it.
-        flash_attention: kept for compatibility: the formulation is chosen by the platform.
+        flash_attention: False to do without the device's fused attention; None for the setting
+            (see `kerata.config.enable_flash_attention`).
         attn_logits_soft_cap: if given, scores `s` become `cap * tanh(s / cap)`.
 
     Returns:
@@ -54,34 +55,17 @@ def dot_product_attention(
             "`key` and `value` must have equal lengths and heads, which divide those of `query`; "
             f"`query` and `key` equal features.\n{shapes}"
         )
-    if mask is not None and array(mask).dtype != bool:
-        raise TypeError(f"`mask` must be boolean.\nReceived: dtype {array(mask).dtype}")
-    return _attend(query, key, value, bias, mask, scale, is_causal, attn_logits_soft_cap)
-
-
-def _attend(query, key, value, bias, mask, scale, is_causal, cap):
-    """Attend with plain products: heads go before lengths, so that products are batched."""
-    heads, groups = query.shape[2], key.shape[2]
-    if heads != groups:
-        key, value = (jnp.repeat(x, heads // groups, axis=2) for x in (key, value))
-    query, key, value = (jnp.swapaxes(x, 1, 2) for x in (query, key, value))
-    scale = query.shape[-1] ** -0.5 if scale is None else scale
-    # Scores are summed up, and the softmax is taken, in float32 at least.
-    scores = jnp.matmul(query, key.mT, preferred_element_type=_wide(query.dtype)) * scale
-    if cap is not None:
-        scores = cap * jnp.tanh(scores / cap)
-    if bias is not None:
-        scores = scores + array(bias)
-    if is_causal:
-        targets, sources = scores.shape[-2:]
-        causal = jnp.tril(jnp.ones((targets, sources), bool))
-        mask = causal if mask is None else array(mask) & causal
-    if mask is not None:
-        scores = jnp.where(mask, scores, 0.7 * jnp.finfo(scores.dtype).min)
-    weights = jnp.exp(scores - jnp.max(scores, axis=-1, keepdims=True))
-    weights = (weights / jnp.sum(weights, axis=-1, keepdims=True)).astype(value.dtype)
-    return jnp.swapaxes(jnp.matmul(weights, value), 1, 2)
-
-
-def _wide(dtype):
-    return jnp.promote_types(dtype, "float32")
+    bias, mask = (None if x is None else array(x) for x in (bias, mask))
+    if mask is not None and mask.dtype != bool:
+        raise TypeError(f"`mask` must be boolean.\nReceived: dtype {mask.dtype}")
+    return kernels.attention(
+        query,
+        key,
+        value,
+        bias,
+        mask,
+        scale=scale,
+        is_causal=is_causal,
+        soft_cap=attn_logits_soft_cap,
+        flash=settings.is_flash_attention_enabled() if flash_attention is None else flash_attention,
+    )

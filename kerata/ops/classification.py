@@ -182,4 +182,4 @@ def psnr(x1, x2, max_val):
         raise ValueError(
             f"`x1` and `x2` must have the same shape.\nReceived: shapes {x1.shape}, {x2.shape}"
         )
-    return 20 * jnp.log10(max_val) - 10 * jnp.log10(jnp.mean(jnp.square(x1 - x2)))
+    return 20 * jnp.log10(jnp.asarray(max_val, x1.dtype)) - 10 * jnp.log10(jnp.mean(jnp.square(x1 - x2)))

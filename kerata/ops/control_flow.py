@@ -65,8 +65,8 @@ def switch(index, branches, *operands):
         *operands: their arguments.
 
     Example:
-        >>> kerata.ops.switch(1, [kerata.ops.add, kerata.ops.multiply], 3, 4)
-        Array(12, dtype=int32, weak_type=True)
+        >>> kerata.ops.switch(1, [kerata.ops.add, kerata.ops.multiply], [3], 4)
+        Array([12], dtype=int32)
     """
     if not branches:
         raise ValueError("`branches` must hold at least one function.")
@@ -108,8 +108,8 @@ def while_loop(cond, body, loop_vars, maximum_iterations=None):
         The loop variables at the end, as they were given.
 
     Example:
-        >>> kerata.ops.while_loop(lambda i: i < 10, lambda i: (i + 3,), (0,))
-        (Array(12, dtype=int32, weak_type=True),)
+        >>> int(kerata.ops.while_loop(lambda i: i < 10, lambda i: i + 3, 0))
+        12
     """
     _callable("cond", cond)
     _callable("body", body)
@@ -149,8 +149,8 @@ def fori_loop(lower, upper, body_fun, init_val):
         init_val: first value: a tensor or a structure of tensors.
 
     Example:
-        >>> kerata.ops.fori_loop(0, 4, lambda i, total: total + i, 0)
-        Array(6, dtype=int32, weak_type=True)
+        >>> int(kerata.ops.fori_loop(0, 4, lambda i, total: total + i, 0))
+        6
     """
     _callable("body_fun", body_fun)
     init_val = jax.tree.map(array, init_val)
@@ -300,7 +300,7 @@ def vectorize(pyfunc, *, excluded=None, signature=None):
         The vectorized function.
 
     Example:
-        >>> kerata.ops.vectorize(lambda a, b: a if a is b else a - b)([3, 4], 1)
+        >>> kerata.ops.vectorize(kerata.ops.subtract)([3, 4], 1)
         Array([2, 3], dtype=int32)
     """
     _callable("pyfunc", pyfunc)

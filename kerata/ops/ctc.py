@@ -57,7 +57,7 @@ def _forward(target, log_probabilities, target_length, output_length, blank):
     batch, count = target.shape
     states = jnp.full((batch, 2 * count + 1), blank).at[:, 1::2].set(target)
     # A blank may be skipped between two different labels.
-    skips = jnp.pad(states[:, 2:] != states[:, :-2], ((0, 0), (2, 0))) & (states != blank)
+    skips = jnp.pad(states[:, 2:] != states[:, :-2], ((0, 0), (2, 0)))
     emitted = jnp.take_along_axis(log_probabilities, states[:, None, :], axis=2)
 
     def step(alpha, inputs):

@@ -264,8 +264,8 @@ def lstsq(a, b, rcond=None):
         A tensor of shape `(m,)` or `(m, k)`.
 
     Example:
-        >>> kerata.ops.lstsq([[1.0], [1.0]], [1.0, 3.0])
-        Array([1.9999999], dtype=float32)
+        >>> kerata.ops.lstsq([[1.0], [1.0]], [1.0, 3.0]).round(3)
+        Array([2.], dtype=float32)
     """
     a, b = common_float(a, b)
     if a.ndim != 2 or b.ndim not in (1, 2) or a.shape[0] != b.shape[0]:
@@ -375,8 +375,8 @@ def jvp(fun, primals, tangents, has_aux=False):
         `(outputs, derivative)`, or `(outputs, derivative, aux)`.
 
     Example:
-        >>> kerata.ops.jvp(kerata.ops.square, (3.0,), (1.0,))
-        (Array(9., dtype=float32, weak_type=True), Array(6., dtype=float32, weak_type=True))
+        >>> kerata.ops.jvp(kerata.ops.square, ([3.0],), ([1.0],))
+        (Array([9.], dtype=float32), Array([6.], dtype=float32))
     """
     floats = [tuple(jax.tree.map(as_float, tuple(x))) for x in (primals, tangents)]
     return jax.jvp(fun, *floats, has_aux=has_aux)

@@ -9,6 +9,7 @@ from kerata.engine import settings
 from kerata.engine.dtypes import as_float
 from kerata.engine.errors import positive_int
 from kerata.engine.op import op
+from kerata.kernels import normalization as kernels
 from kerata.ops.arguments import array, one_axis
 from kerata.ops.arguments import axes as axes_of
 
@@ -60,6 +61,13 @@ def _along(parameter, x, axis, name):
     return parameter.reshape(shape)
 
 
+def _inner(parameter, x, axis, name):
+    """Return `parameter` in the shape of the axes `axis` of `x`."""
+    if parameter is None:
+        return None
+    return _along(parameter, x, axis, name).reshape([x.shape[a] for a in axis])
+
+
 @op
 def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilon=1e-3):
     """Return `(x - mean) / sqrt(variance + epsilon) * scale + offset` (Ioffe and Szegedy, 2015).
@@ -102,16 +110,17 @@ def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, **kwarg
         **kwargs: kept for compatibility. `rms_scaling=True` does not subtract the mean.
 
     Example:
-        >>> kerata.ops.layer_normalization([1.0, 3.0])
-        Array([-0.99999994,  0.99999994], dtype=float32)
+        >>> kerata.ops.layer_normalization([1.0, 3.0]).round(3)
+        Array([-1.,  1.], dtype=float32)
     """
     x = as_float(x)
-    axis = axes_of(axis, x.ndim)
-    wide = _wide(x)
-    mean = jnp.mean(wide, axis, keepdims=True)
-    variance = jnp.mean(jnp.square(wide - mean), axis, keepdims=True)
-    centred = wide if kwargs.get("rms_scaling") else wide - mean
-    return _scaled(x, centred, variance, gamma, beta, axis, epsilon)
+    axis = tuple(sorted(axes_of(axis, x.ndim)))
+    epsilon = settings.epsilon() if epsilon is None else epsilon
+    gamma, beta = _inner(gamma, x, axis, "gamma"), _inner(beta, x, axis, "beta")
+    if not kwargs.get("rms_scaling"):
+        return kernels.layer_norm(x, gamma, beta, axis, epsilon)
+    result = x * lax.rsqrt(jnp.var(x, axis, keepdims=True) + epsilon)
+    return result if gamma is None else result * _along(gamma, x, axis, "gamma")
 
 
 @op
@@ -129,20 +138,9 @@ def rms_normalization(x, scale=None, axis=-1, epsilon=None):
         Array([ 0.2, -0.2,  1.4,  1.4], dtype=float32)
     """
     x = as_float(x)
-    axis = axes_of(axis, x.ndim)
-    wide = _wide(x)
-    mean_square = jnp.mean(jnp.square(wide), axis, keepdims=True)
-    return _scaled(x, wide, mean_square, scale, None, axis, epsilon)
-
-
-def _scaled(x, centred, variance, scale, offset, axis, epsilon):
+    axis = tuple(sorted(axes_of(axis, x.ndim)))
     epsilon = settings.epsilon() if epsilon is None else epsilon
-    result = centred * lax.rsqrt(variance + epsilon)
-    if scale is not None:
-        result = result * _along(scale, x, axis, "scale")
-    if offset is not None:
-        result = result + _along(offset, x, axis, "offset")
-    return result.astype(x.dtype)
+    return kernels.rms_norm(x, _inner(scale, x, axis, "scale"), axis, epsilon)
 
 
 @op

@@ -233,9 +233,8 @@ def istft(
 
     Example:
         >>> x = kerata.ops.arange(8, dtype="float32")
-        >>> kerata.ops.istft(kerata.ops.stft(x, 4, 2, 4), 4, 2, 4).round(3)
-        Array([0.       , 1.       , 2.       , 3.0000002, 4.       , 5.       ,
-               6.0000005, 7.0000005], dtype=float32)
+        >>> kerata.ops.istft(kerata.ops.stft(x, 4, 2, 4), 4, 2, 4).round()
+        Array([0., 1., 2., 3., 4., 5., 6., 7.], dtype=float32)
     """
     _check_fft_length(sequence_length, fft_length)
     stretches = irfft(x, fft_length)

@@ -33,50 +33,59 @@ class OptimizerMap(Configurable, MutableMapping):
         if not isinstance(default_optimizer, Optimizer):
             raise argument_error("default_optimizer", "be an optimizer", default_optimizer, self)
         self.default_optimizer = default_optimizer
-        self.optimizer_map: dict = {}
+        self._optimizer_map: dict = {}
         self.update(optimizer_map or {})
+
+    @property
+    def optimizer_map(self) -> dict:
+        """The optimizers by expression."""
+        return dict(self._optimizer_map)
 
     def __call__(self, variable):
         """Return the optimizer of a variable."""
         return self[variable.path]
 
     def __getitem__(self, path):
-        if path in self.optimizer_map:
-            return self.optimizer_map[path]
-        found = [key for key in self.optimizer_map if re.fullmatch(key, path)]
+        if path in self._optimizer_map:
+            return self._optimizer_map[path]
+        found = [key for key in self._optimizer_map if re.fullmatch(key, path)]
         if len(found) > 1:
             raise ValueError(
                 f"Multiple optimizers are assigned to variable {path!r}.\n"
                 f"The expressions {found} all match it: make them more exact."
             )
-        return self.optimizer_map[found[0]] if found else self.default_optimizer
+        return self._optimizer_map[found[0]] if found else self.default_optimizer
 
     def __contains__(self, path):
-        return path in self.optimizer_map
+        return path in self._optimizer_map
 
     def __setitem__(self, expression, optimizer):
-        if expression in self.optimizer_map:
+        if expression in self._optimizer_map:
             raise ValueError(
                 f"The expression {expression!r} already exists in the OptimizerMap, with "
-                f"{self.optimizer_map[expression].name!r}.\nDelete it first."
+                f"{self._optimizer_map[expression].name!r}.\nDelete it first."
             )
         if not isinstance(optimizer, Optimizer):
             raise argument_error("optimizer", "be an optimizer", optimizer, self)
-        if isinstance(optimizer, (LossScaleOptimizer, MultiOptimizer)):
-            raise ValueError(
-                f"An optimizer in an OptimizerMap cannot be a {type(optimizer).__name__}.\n"
-                "Wrap the MultiOptimizer in a LossScaleOptimizer instead."
-            )
-        self.optimizer_map[expression] = optimizer
+        _refuse_wrapper(optimizer)
+        self._optimizer_map[expression] = optimizer
 
     def __delitem__(self, expression):
-        del self.optimizer_map[expression]
+        del self._optimizer_map[expression]
 
     def __iter__(self):
-        return iter(self.optimizer_map)
+        return iter(self._optimizer_map)
 
     def __len__(self):
-        return len(self.optimizer_map)
+        return len(self._optimizer_map)
+
+
+def _refuse_wrapper(optimizer):
+    if isinstance(optimizer, (LossScaleOptimizer, MultiOptimizer)):
+        raise ValueError(
+            f"An optimizer inside a MultiOptimizer cannot be a {type(optimizer).__name__}.\n"
+            "To scale the loss, wrap the MultiOptimizer in a LossScaleOptimizer."
+        )
 
 
 class MultiOptimizer(Optimizer):
@@ -146,6 +155,7 @@ class MultiOptimizer(Optimizer):
                     f"`optimizer_map` must give an optimizer for {variable.path!r}.\n"
                     f"Received: {chosen!r}"
                 )
+            _refuse_wrapper(chosen)
             self._choice.append(chosen)
             self._add(chosen)
         self.loss_scale_factor = self._loss_scale_factor

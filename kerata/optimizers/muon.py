@@ -130,7 +130,7 @@ class Muon(Optimizer):
         """
         return x if self.rms_rate is None else x * max(x.shape) ** 0.5 * self.rms_rate
 
-    def transpose_last_axis(self, X):  # noqa: N803 (Keras's name)
+    def transpose_last_axis(self, X):
         """Return `X` with its last two axes exchanged."""
         return jnp.swapaxes(X, -1, -2)
 

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
-from jax.experimental.sparse import JAXSparse
 
 from kerata.engine import naming, scopes, settings
 from kerata.engine.configurable import CustomObjectScope, deserialize, is_serialized
@@ -596,9 +595,7 @@ def choose(condition, yes: Callable, no: Callable) -> None:
 
 
 def _dense(gradient):
-    if isinstance(gradient, JAXSparse):
-        return gradient.todense()
-    return jnp.asarray(gradient)
+    return gradient.todense() if hasattr(gradient, "todense") else jnp.asarray(gradient)
 
 
 def _widened(x, dtype):

@@ -381,7 +381,7 @@ class Trainer(Stepping):
         x, y, _ = unpack_x_y_sample_weight(batch)
         try:
             if not self.built or (compiled is not None and not compiled.built):
-                y_pred = abstract_eval(self._predict, (_specs(x),))
+                y_pred = abstract_eval(lambda inputs: self(inputs, training=False), (_specs(x),))
                 if compiled is not None:
                     compiled.build(_specs(y), y_pred)
             if compiled is not None and y is not None:

@@ -36,13 +36,13 @@ def is_live() -> bool:
 class Progbar:
     """Shows how far a loop has come, how fast it goes, and some values.
 
-    In a terminal or notebook one line is drawn again and again, at most every `interval` seconds.
-    Elsewhere (a file, a pipe) and with `verbose=2` one line is printed at the end.
+    In a terminal or notebook one line is drawn again and again, at most every `interval` seconds;
+    elsewhere (a file, a pipe) each time on a new line.
 
     Args:
         target: number of steps expected; None if unknown.
         width: width of the bar in characters.
-        verbose: 0 (nothing), 1 (a bar) or 2 (a line at the end).
+        verbose: 0 (nothing), 1 (a bar) or 2 (one line at the end).
         interval: least time between two drawings, in seconds.
         stateful_metrics: names of values to be shown as they come. All others are averaged over
             the steps.
@@ -80,7 +80,7 @@ class Progbar:
         self.stateless_metrics = None if stateless_metrics is None else set(stateless_metrics)
         self.unit_name = unit_name
         self.prefix = ""
-        self._values: dict = {}  # name -> [weighted sum, weight], or the value
+        self._values: dict = {}  # name -> (weighted sum, weight), or the value
         self._seen = 0
         self._start = time.time()
         self._drawn = -math.inf
@@ -88,7 +88,7 @@ class Progbar:
 
     def is_due(self) -> bool:
         """Return whether an update now would be seen; if not, it may be left out."""
-        return self.verbose == 1 and is_live() and time.time() - self._drawn >= self.interval
+        return self.verbose == 1 and time.time() - self._drawn >= self.interval
 
     def update(self, current, values=None, finalize=None) -> None:
         """Show the state after step number `current`.
@@ -105,7 +105,8 @@ class Progbar:
         for name, value in values or []:
             if self._is_averaged(name):
                 total, weight = self._values.get(name, (0, 0))
-                self._values[name] = [total + value * max(steps, 1), weight + max(steps, 1)]
+                added = np.mean(np.asarray(value)) * max(steps, 1)
+                self._values[name] = (total + added, weight + max(steps, 1))
             else:
                 self._values[name] = value
         self._seen = current
@@ -113,7 +114,7 @@ class Progbar:
             return
         self._drawn = time.time()
         live = self.verbose == 1 and is_live()
-        line = self._line(live, finalize)
+        line = self._line(finalize)
         if live:
             padding = " " * max(self._length - len(line), 0)
             self._length = len(line)
@@ -130,14 +131,14 @@ class Progbar:
             return name in self.stateless_metrics
         return name not in self.stateful_metrics
 
-    def _line(self, live: bool, finalize: bool) -> str:
+    def _line(self, finalize: bool) -> str:
         done = str(self._seen)
         if self.target is not None:
             done = f"{done.rjust(len(str(self.target)))}/{self.target}"
         elapsed = time.time() - self._start
         each = elapsed / self._seen if self._seen else 0.0
         pace = f"{_duration(each)}/{self.unit_name}"
-        if not live:
+        if self.verbose == 2:
             parts = [done, f"{elapsed:.0f}s", pace]
         elif finalize or self.target is None:
             parts = [f"{done} {self._bar()} {elapsed:.0f}s {pace}"]

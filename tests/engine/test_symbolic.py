@@ -93,7 +93,7 @@ def test_the_first_error_is_shown():
         (lambda x: np.asarray(x), ValueError, "no value"),
         (lambda x: jnp.sum(x), ValueError, "kerata.ops"),
         (lambda x: bool(x), TypeError, "cond"),
-        (lambda x: list(x), TypeError, "unstack"),
+        (lambda x: iter(x), NotImplementedError, "unstack"),
         (lambda x: float(x), ValueError, "symbolic"),
     ],
 )

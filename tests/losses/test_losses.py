@@ -179,7 +179,9 @@ CASES = [
         unit(4, 5),
         {"gamma": 8.0, "margin": 0.2, "remove_diagonal": False},
     ),
+    ("Circle", "circle", np.array([0, 1, 2, 1]), unit(4, 5), {}),
     ("CTC", "ctc", np.array([[1, 2, 0], [2, 1, 1]]), normal(2, 7, 4), {}),
+    ("CTC", "ctc", np.array([[1, 2, 1, 0], [1, 2, 0, 2]]), normal(2, 4, 3), {}),
 ]
 
 

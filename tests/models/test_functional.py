@@ -49,8 +49,15 @@ def test_takes_data_in_several_structures():
     by_name = model({"a": a, "b": b})["left"]
     with pytest.warns(UserWarning, match="structure of `inputs`"):
         np.testing.assert_array_equal(model([a, b])["left"], by_name)
+
+
+def test_data_that_is_not_needed_is_warned_of_once():
+    model, x = two_inputs(), ones(2, 3)
     with pytest.warns(UserWarning, match="unused"):
-        np.testing.assert_array_equal(model({"b": b, "a": a, "unused": b})["left"], by_name)
+        first = model({"b": x, "a": 2 * x, "unused": x})["left"]
+    again = model({"b": x, "a": 2 * x, "unused": x})["left"]  # a warning would be an error
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first, model({"a": 2 * x, "b": x})["left"])
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,8 @@ def test_multi_errors():
         chosen["a"] = optimizers.LossScaleOptimizer(optimizers.SGD())
     with pytest.raises(ValueError, match="cannot be a MultiOptimizer"):
         chosen["a"] = optimizers.MultiOptimizer(optimizers.SGD())
+    with pytest.raises(ValueError, match="cannot be a MultiOptimizer"):
+        optimizers.MultiOptimizer(lambda v: optimizers.MultiOptimizer(chosen)).build([variable()])
     with pytest.raises(TypeError, match="(?s)must give an optimizer for 'w'.*Received: 'adam'"):
         optimizers.MultiOptimizer(lambda v: "adam").build([variable()])
 

@@ -191,6 +191,26 @@ def test_structures_in_and_out():
     np.testing.assert_allclose(one["sum"], 2 * X[:1], rtol=1e-6)
 
 
+@pytest.mark.parametrize("several", [list, tuple])
+def test_several_inputs_of_an_unbuilt_model(several):
+    class Net(kerata.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = kerata.layers.Dense(1)
+
+        def call(self, inputs):
+            a, b = inputs
+            return self.dense(a + b)
+
+    x = several([X, X])
+    for method in ("predict", "predict_on_batch", "evaluate", "fit", "train_on_batch"):
+        model = Net()
+        model.compile("sgd", "mse")
+        further = {} if method.startswith("predict") else {"y": Y}
+        getattr(model, method)(x, **further, **({} if "batch" in method else {"verbose": 0}))
+        assert model.built
+
+
 @pytest.mark.parametrize("kwargs", [{}, {"run_eagerly": True}, {"steps_per_execution": 3}])
 def test_predict_keeps_the_order_of_uneven_batches(kwargs):
     model = kerata.Sequential([kerata.Input((1,)), kerata.layers.Identity()])

@@ -177,9 +177,9 @@ class BackupAndRestore(Callback):
         self, backup_dir, save_freq="epoch", double_checkpoint=False, delete_checkpoint=True
     ):
         super().__init__()
-        self.backup_dir = os.fspath(backup_dir)
-        if not self.backup_dir:
+        if not backup_dir:
             raise argument_error("backup_dir", "be the path of a folder", backup_dir, self)
+        self.backup_dir = os.fspath(backup_dir)
         self.save_freq = _checked_frequency(save_freq, self)
         self.double_checkpoint = double_checkpoint
         self.delete_checkpoint = delete_checkpoint

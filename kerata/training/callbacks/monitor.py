@@ -63,8 +63,20 @@ class Monitor(Callback):
             )
         return 1 if direction == "up" else -1
 
+    @property
+    def monitor_op(self):
+        """`ops.greater` where more is better, `ops.less` where less is."""
+        from kerata import ops
+
+        return ops.greater if self._sign() > 0 else ops.less
+
     def _is_improvement(self, value, reference) -> bool:
         """Return whether `value` is better than `reference`; any number is better than none."""
+        if np.ndim(value) > 0:
+            raise ValueError(
+                f"{type(self).__name__} can only monitor a metric that is a single number.\n"
+                f"Received: {self.monitor!r} of shape {np.shape(value)}"
+            )
         if value is None or math.isnan(value):
             return False
         if reference is None or math.isnan(reference):
@@ -72,21 +84,34 @@ class Monitor(Callback):
         return self._sign() * (value - reference) > self.min_delta
 
     def get_monitor_value(self, logs) -> Any:
-        """Return the metric's value, or None with a warning if it is not in the logs."""
+        """Return the metric's value; None, with a warning, if it is not in the logs.
+
+        Args:
+            logs: dict of the epoch's logs.
+
+        Raises:
+            ValueError: if it is not there, and it cannot be told what would be better.
+        """
         value = (logs or {}).get(self.monitor)
-        if value is None and not self._has_warned:
-            names = ", ".join(logs or ())
-            close = nearest(self.monitor, list(logs or ()), n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            if self.monitor.startswith("val_") and not close:
-                hint = " Was validation data given to fit()?"
-            warnings.warn(
-                f"{type(self).__name__} conditioned on metric `{self.monitor}` which is not "
-                f"available. Available metrics are: {names}.{hint}",
-                stacklevel=3,
-            )
+        if value is not None:
+            return value if np.ndim(value) == 0 or np.size(value) > 1 else np.ravel(value)[0].item()
+        if not self._has_warned:
             self._has_warned = True
-        return value
+            names = list(logs or ())
+            close = nearest(self.monitor, names, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            if self.monitor.startswith("val_") and not any(n.startswith("val_") for n in names):
+                hint = " Was validation data given to fit()?"
+            text = (
+                f"{type(self).__name__} conditioned on metric `{self.monitor}` which is not "
+                f"available. Available metrics are: {', '.join(names)}.{hint}"
+            )
+            try:
+                self._sign()
+            except ValueError as error:
+                raise ValueError(f"{text}\n{error}") from None
+            warnings.warn(text, stacklevel=3)
+        return None
 
 
 def _direction_in(model, name: str) -> str | None:
@@ -249,8 +274,8 @@ class ReduceLROnPlateau(Monitor):
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {} if logs is None else logs
-        rate = float(np.asarray(self.model.optimizer.learning_rate))
-        logs["learning_rate"] = rate
+        optimizers = learning_rates_of(self.model.optimizer)
+        logs.update({name: float(np.asarray(o.learning_rate)) for name, o in optimizers.items()})
         value = self.get_monitor_value(logs)
         if value is None:
             return
@@ -262,12 +287,47 @@ class ReduceLROnPlateau(Monitor):
             self.wait = 0
         elif not self.in_cooldown():
             self.wait += 1
-            if self.wait >= self.patience and rate > np.float32(self.min_lr):
-                rate = max(rate * self.factor, self.min_lr)
-                self.model.optimizer.learning_rate = rate
-                if self.verbose > 0:
-                    print_message(
-                        f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}."
-                    )
-                self.cooldown_counter = self.cooldown
-                self.wait = 0
+            if self.wait >= self.patience:
+                self._reduce(epoch, optimizers, logs)
+
+    def _reduce(self, epoch, optimizers, logs):
+        lowest = np.float32(self.min_lr)
+        above = {name: o for name, o in optimizers.items() if logs[name] > lowest}
+        for name, optimizer in above.items():
+            rate = max(logs[name] * self.factor, self.min_lr)
+            optimizer.learning_rate = rate
+            if self.verbose > 0:
+                print_message(
+                    f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing {spelled(name)} to {rate}."
+                )
+        if above:
+            self.cooldown_counter = self.cooldown
+            self.wait = 0
+
+
+def learning_rates_of(optimizer) -> dict:
+    """Return the optimizers that have a learning rate, by its name in the logs.
+
+    Args:
+        optimizer: an optimizer; those inside of a `MultiOptimizer` count each.
+
+    Returns:
+        {"learning_rate": optimizer}, or one "learning_rate_<name>" for each of several.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    if hasattr(inner, "optimizers"):
+        return {f"learning_rate_{o.name}": o for o in inner.optimizers}
+    if not hasattr(optimizer, "learning_rate"):
+        raise ValueError(
+            f'The optimizer must have a "learning_rate" attribute.\nReceived: {optimizer!r}'
+        )
+    return {"learning_rate": optimizer}
+
+
+def spelled(name: str) -> str:
+    """Return a name that `learning_rates_of` gave, in words."""
+    which = name.removeprefix("learning_rate").removeprefix("_")
+    return f"{which} learning rate" if which else "learning rate"

@@ -32,8 +32,9 @@ class ProgbarLogger(Callback):
 
     def _begin(self, prefix=""):
         self._seen = 0
+        verbose = 2 if self.verbose == 1 and not is_live() else self.verbose
         self.progbar = Progbar(
-            self.target, verbose=self.verbose, interval=_INTERVAL, stateless_metrics=()
+            self.target, verbose=verbose, interval=_INTERVAL, stateless_metrics=()
         )
         self.progbar.prefix = prefix
 

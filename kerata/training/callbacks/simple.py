@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kerata.training.callbacks.callback import Callback
+from kerata.training.callbacks.monitor import learning_rates_of, spelled
 from kerata.utils.progbar import print_message
 
 
@@ -74,32 +75,26 @@ class LearningRateScheduler(Callback):
         self.schedule = schedule
         self.verbose = verbose
 
-    def _rate(self) -> float:
-        optimizer: Any = getattr(self.model, "optimizer", None)
-        if not hasattr(optimizer, "learning_rate"):
-            raise ValueError(
-                f'The optimizer must have a "learning_rate" attribute.\nReceived: {optimizer!r}'
-            )
-        return float(np.asarray(optimizer.learning_rate))
-
     def on_epoch_begin(self, epoch, logs=None):
-        now = self._rate()
-        new = self.schedule(epoch, now) if _takes_two(self.schedule) else self.schedule(epoch)
-        if not _is_number(new):
-            raise ValueError(
-                "The output of the `schedule` function must be a number.\n"
-                f"Received: {new!r} of type {type(new).__name__}"
-            )
-        self.model.optimizer.learning_rate = float(np.asarray(new))
-        if self.verbose > 0:
-            print_message(
-                f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to "
-                f"{float(np.asarray(new))}."
-            )
+        for name, optimizer in learning_rates_of(self.model.optimizer).items():
+            now = float(np.asarray(optimizer.learning_rate))
+            new = self.schedule(epoch, now) if _takes_two(self.schedule) else self.schedule(epoch)
+            if not _is_number(new):
+                raise ValueError(
+                    "The output of the `schedule` function must be a number.\n"
+                    f"Received: {new!r} of type {type(new).__name__}"
+                )
+            optimizer.learning_rate = float(np.asarray(new))
+            if self.verbose > 0:
+                print_message(
+                    f"\nEpoch {epoch + 1}: LearningRateScheduler setting {spelled(name)} to "
+                    f"{float(np.asarray(new))}."
+                )
 
     def on_epoch_end(self, epoch, logs=None):
         if logs is not None:
-            logs["learning_rate"] = self._rate()
+            for name, optimizer in learning_rates_of(self.model.optimizer).items():
+                logs[name] = float(np.asarray(optimizer.learning_rate))
 
 
 def _takes_two(function) -> bool:
