@@ -13,6 +13,7 @@ from kerata.engine.errors import positive_int, probability
 from kerata.engine.op import op
 from kerata.engine.registry import publish as _publish
 from kerata.engine.rng import SeedGenerator as SeedGenerator, draw_seed
+from kerata.kernels.dropout import dropout_mask
 from kerata.ops.arguments import array, one_axis
 
 
@@ -144,6 +145,7 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
 
     Example:
         >>> kerata.random.dropout([1.0, 1.0, 1.0, 1.0], 0.5, seed=1)
+        Array([0., 2., 2., 0.], dtype=float32)
     """
     x = as_float(inputs)
     keep = 1 - probability("rate", rate)

@@ -25,23 +25,26 @@ Activation = Callable[[jax.Array], jax.Array]
 
 
 def scan(
-    step: Callable[[Any, Any], tuple[Any, Any]],
+    step: Callable[[Any, Any, Any], tuple[Any, Any, Any]],
     inputs: Any,
     states: Any,
     mask: jax.Array | None = None,
+    shared: Any = None,
     *,
     sequences: bool = True,
     go_backwards: bool = False,
     unroll: bool = False,
     zero_masked: bool = False,
-) -> tuple[Any, Any]:
+) -> tuple[Any, Any, Any]:
     """Run `step` over the time axis of `inputs`.
 
     Args:
-        step: takes inputs `(batch, ...)` and states; returns outputs and new states.
+        step: takes inputs `(batch, ...)`, states and `shared`; returns outputs `(batch, ...)` and
+            new values of both.
         inputs: arrays `(batch, time, ...)` in any structure.
-        states: arrays in any structure; new states keep its dtypes.
+        states: arrays `(batch, ...)` in any structure; new states keep their dtypes.
         mask: `(batch, time)`, False where states are to stay as they are.
+        shared: what all samples share and every step may change: a random state, for example.
         sequences: whether to return the outputs of all time steps, not only the last.
         go_backwards: whether to start at the end; outputs are then in the order of processing.
         unroll: whether to trace `step` once for each time step and not loop.
@@ -49,30 +52,31 @@ def scan(
             repeated (and is zero if there is none).
 
     Returns:
-        Outputs `(batch, time, ...)`, or `(batch, ...)` without `sequences`; and the last states.
+        Outputs `(batch, time, ...)`, or `(batch, ...)` without `sequences`; the last states; and
+        the last `shared`.
     """
     inputs = jax.tree.map(lambda x: _time_major(x, go_backwards), inputs)
     masks = None if mask is None else _time_major(mask, go_backwards).astype(bool)
     first, length = jax.tree.map(lambda x: x[0], inputs), len(jax.tree.leaves(inputs)[0])
-    spec = jax.eval_shape(step, first, states)[0]
+    spec = jax.eval_shape(step, first, states, shared)[0]
     none = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), spec)
     repeats = masks is not None and not zero_masked
 
     def body(carry, now):
-        (states, last), (x, valid) = carry, now
-        outputs, new = step(x, states)
+        (states, last, shared), (x, valid) = carry, now
+        outputs, new, shared = step(x, states, shared)
         new = jax.tree.map(lambda n, s: n.astype(s.dtype), new, states)
         if valid is not None:
             new = jax.tree.map(partial(_where, valid), new, states)
             outputs = jax.tree.map(partial(_where, valid), outputs, last if repeats else none)
         last = outputs if repeats or not sequences else None
-        return (new, last), outputs if sequences else None
+        return (new, last, shared), outputs if sequences else None
 
-    carry = (states, none if repeats or not sequences else None)
-    (states, last), outputs = lax.scan(body, carry, (inputs, masks), unroll=length if unroll else 1)
+    carry = (states, none if repeats or not sequences else None, shared)
+    (states, last, shared), outputs = lax.scan(body, carry, (inputs, masks), unroll=length if unroll else 1)
     if sequences:
         last = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), outputs)
-    return last, states
+    return last, states, shared
 
 
 def simple_rnn(
@@ -348,247 +352,3 @@ def _plain(step, projected, states, masks, sequences):
 
     states, hidden = lax.scan(body, states, (projected, masks))
     return hidden, states
-
-
-def _at(x, t):
-    """Return `x[t]`."""
-    picked = lax.dynamic_slice(x, (t, 0, 0), (1, *x.shape[1:]), allow_negative_indices=False)
-    return lax.squeeze(picked, (0,))
-
-
-def _put(x, value, t):
-    """Return `x` with `x[t]` overwritten, in place inside a loop."""
-    return lax.dynamic_update_slice(x, value[None], (t, 0, 0), allow_negative_indices=False)
-
-
-def _shifted(first, hidden):
-    """Return the states before each step from the states after each."""
-    return jnp.concatenate([first[None], hidden[:-1]])
-
-
-def _contract(a, b):
-    """Return the sum over time and batch of the outer products of `a` and `b`."""
-    return a.reshape(-1, a.shape[-1]).T @ b.reshape(-1, b.shape[-1])
-
-
-def _tanh_slope(a):
-    return 1 - a * a
-
-
-def _sigmoid(a):
-    """Return sigmoid(x) from `a`, the tanh of x/2."""
-    return a * 0.5 + 0.5
-
-
-# The loops proper. Each is a plain function for inference, and a pair for the gradient. All take
-# projected inputs (time, batch, gates) and return hidden states (time, batch, units), or None
-# without `sequences`, before the last states. Masks are (time, batch, 1), or None.
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(4,))
-def _simple_rnn(projected, recurrent, h, masks, sequences):
-    hidden, (h,) = _plain(
-        lambda x, states: (jnp.tanh(x + states[0] @ recurrent),),
-        projected, (h,), masks, sequences,
-    )  # fmt: skip
-    return hidden, h
-
-
-def _simple_rnn_forward(projected, recurrent, start, masks, sequences):
-    def step(t, loop):
-        h, hidden = loop
-        new = jnp.tanh(_at(hidden, t) + h @ recurrent)
-        h = new if masks is None else jnp.where(_at(masks, t), new, h)
-        return h, _put(hidden, h, t)
-
-    h, hidden = lax.fori_loop(0, projected.shape[0], step, (start, projected))
-    return (hidden if sequences else None, h), (recurrent, start, masks, hidden)
-
-
-def _simple_rnn_backward(sequences, saved, cotangents):
-    recurrent, start, masks, hidden = saved
-    d_hidden, d_h = cotangents
-    steps = hidden.shape[0]
-    slopes = _tanh_slope(hidden)
-    if masks is not None:
-        slopes = jnp.where(masks, slopes, 0)
-    transposed = recurrent.T
-
-    def step(k, loop):
-        d_h, d_z = loop
-        t = steps - 1 - k
-        if sequences:
-            d_h = d_h + _at(d_hidden, t)
-        now = d_h * _at(d_z, t)
-        passed = 0 if masks is None else jnp.where(_at(masks, t), 0, d_h)
-        return now @ transposed + passed, _put(d_z, now, t)
-
-    d_h, d_z = lax.fori_loop(0, steps, step, (d_h, slopes))
-    return d_z, _contract(_shifted(start, hidden), d_z), d_h, None
-
-
-_simple_rnn.defvjp(_simple_rnn_forward, _simple_rnn_backward)
-
-
-def _lstm_cell(a, c):
-    """Return the new states from the gates' tanh, `(batch, 4 * units)`, and the cell state."""
-    i, f, g, o = jnp.split(a, 4, axis=-1)
-    c = _sigmoid(f) * c + _sigmoid(i) * g
-    return _sigmoid(o) * jnp.tanh(c), c
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(5,))
-def _lstm(projected, recurrent, h, c, masks, sequences):
-    hidden, (h, c) = _plain(
-        lambda x, states: _lstm_cell(jnp.tanh(x + states[0] @ recurrent), states[1]),
-        projected, (h, c), masks, sequences,
-    )  # fmt: skip
-    return hidden, h, c
-
-
-def _lstm_forward(projected, recurrent, h0, c0, masks, sequences):
-    steps, units = projected.shape[0], recurrent.shape[0]
-
-    # `a`: the projected inputs, step by step replaced by the gates' tanh. `cells`: before and after
-    # each step. With a mask `hidden` is stored too; without, it follows from the two.
-    def step(t, loop):
-        h, a, cells, hidden = loop
-        now = jnp.tanh(_at(a, t) + h @ recurrent)
-        a = _put(a, now, t)
-        i, f, g, o = jnp.split(now, 4, axis=-1)
-        before = _at(cells, t)
-        c = _sigmoid(f) * before + _sigmoid(i) * g
-        if masks is not None:
-            c = jnp.where(_at(masks, t), c, before)
-        # Reading the cell state back from where it is stored saves an operation.
-        cells = lax.optimization_barrier(_put(cells, c, t + 1))
-        new = _sigmoid(o) * jnp.tanh(_at(cells, t + 1))
-        if masks is not None:
-            h = jnp.where(_at(masks, t), new, h)
-            return h, a, cells, _put(hidden, h, t)
-        return new, a, cells, None
-
-    room = jnp.zeros((steps, *c0.shape), c0.dtype)
-    cells = jnp.concatenate([c0[None], room])
-    loop = (h0, projected, cells, None if masks is None else room)
-    h, a, cells, hidden = lax.fori_loop(0, steps, step, loop)
-    tanh_c = jnp.tanh(cells[1:])
-    if hidden is None:
-        hidden = _sigmoid(a[..., 3 * units :]) * tanh_c
-    saved = (recurrent, h0, masks, a, cells, tanh_c, hidden)
-    return (hidden if sequences else None, h, cells[-1]), saved
-
-
-def _lstm_backward(sequences, saved, cotangents):
-    recurrent, h0, masks, a, cells, tanh_c, hidden = saved
-    d_hidden, d_h, d_c = cotangents
-    steps = a.shape[0]
-    ai, af, g, ao = jnp.split(a, 4, axis=-1)
-    i, f, o = _sigmoid(ai), _sigmoid(af), _sigmoid(ao)
-    # The gradient's loop is linear: factors of dc in the first three gates, of dh in the last.
-    factors = jnp.concatenate(
-        [
-            g * _tanh_slope(ai) * 0.5,
-            cells[:-1] * _tanh_slope(af) * 0.5,
-            i * _tanh_slope(g),
-            tanh_c * _tanh_slope(ao) * 0.5,
-        ],
-        axis=-1,
-    )
-    through = o * _tanh_slope(tanh_c)  # from dh to dc
-    if masks is not None:
-        factors, through = jnp.where(masks, factors, 0), jnp.where(masks, through, 0)
-        f = jnp.where(masks, f, 1)
-    transposed = recurrent.T
-
-    def step(k, loop):
-        d_h, d_c, d_z = loop
-        t = steps - 1 - k
-        if sequences:
-            d_h = d_h + _at(d_hidden, t)
-        d_c = d_c + d_h * _at(through, t)
-        now = jnp.concatenate([d_c, d_c, d_c, d_h], axis=-1) * _at(d_z, t)
-        passed = 0 if masks is None else jnp.where(_at(masks, t), 0, d_h)
-        return now @ transposed + passed, d_c * _at(f, t), _put(d_z, now, t)
-
-    d_h, d_c, d_z = lax.fori_loop(0, steps, step, (d_h, d_c, factors))
-    return d_z, _contract(_shifted(h0, hidden), d_z), d_h, d_c, None
-
-
-_lstm.defvjp(_lstm_forward, _lstm_backward)
-
-
-def _gru_gates(x, h, recurrent, inner):
-    """Return the tanh of both gates, the candidate, and its recurrent part."""
-    units = recurrent.shape[0]
-    q = h @ recurrent
-    a = lax.optimization_barrier(jnp.tanh(x[:, : 2 * units] + q[:, : 2 * units]))
-    q = q[:, 2 * units :] + inner
-    return a, jnp.tanh(x[:, 2 * units :] + _sigmoid(a[:, units:]) * q), q
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(5,))
-def _gru(projected, recurrent, inner, h, masks, sequences):
-    def step(x, states):
-        (h,) = states
-        a, candidate, _ = _gru_gates(x, h, recurrent, inner)
-        return (candidate + _sigmoid(a[:, : h.shape[1]]) * (h - candidate),)
-
-    hidden, (h,) = _plain(step, projected, (h,), masks, sequences)
-    return hidden, h
-
-
-def _gru_forward(projected, recurrent, inner, start, masks, sequences):
-    steps, units = projected.shape[0], recurrent.shape[0]
-
-    # `a`: the projected inputs, replaced by the gates' tanh and the candidate.
-    def step(t, loop):
-        h, a, inners, hidden = loop
-        gates, candidate, q = _gru_gates(_at(a, t), h, recurrent, inner)
-        a = _put(a, jnp.concatenate([gates, candidate], axis=-1), t)
-        new = candidate + _sigmoid(gates[:, :units]) * (h - candidate)
-        h = new if masks is None else jnp.where(_at(masks, t), new, h)
-        return h, a, _put(inners, q, t), _put(hidden, h, t)
-
-    room = jnp.zeros((steps, *start.shape), start.dtype)
-    h, a, inners, hidden = lax.fori_loop(0, steps, step, (start, projected, room, room))
-    saved = (recurrent, start, masks, a, inners, hidden)
-    return (hidden if sequences else None, h), saved
-
-
-def _gru_backward(sequences, saved, cotangents):
-    recurrent, start, masks, a, inners, hidden = saved
-    d_hidden, d_h = cotangents
-    steps, units = a.shape[0], recurrent.shape[0]
-    before = _shifted(start, hidden)
-    az, ar, candidate = jnp.split(a, 3, axis=-1)
-    z = _sigmoid(az)
-    # Factors of dh: in update gate and reset gate, and in the candidate's sum.
-    to_candidate = (1 - z) * _tanh_slope(candidate)
-    to_gates = [
-        (before - candidate) * _tanh_slope(az) * 0.5,
-        to_candidate * inners * _tanh_slope(ar) * 0.5,
-    ]
-    factors = jnp.concatenate([*to_gates, to_candidate * _sigmoid(ar)], axis=-1)
-    if masks is not None:
-        factors, to_candidate = jnp.where(masks, factors, 0), jnp.where(masks, to_candidate, 0)
-        z = jnp.where(masks, z, 1)
-    transposed = recurrent.T
-
-    def step(k, loop):
-        d_h, all_d_h = loop
-        t = steps - 1 - k
-        if sequences:
-            d_h = lax.optimization_barrier(d_h + _at(all_d_h, t))
-        d_q = jnp.tile(d_h, 3) * _at(factors, t)
-        return d_q @ transposed + d_h * _at(z, t), _put(all_d_h, d_h, t)
-
-    loop = (d_h, d_hidden if sequences else jnp.zeros_like(hidden))
-    d_h, all_d_h = lax.fori_loop(0, steps, step, loop)
-    d_q = jnp.tile(all_d_h, 3) * factors
-    d_projected = jnp.concatenate([d_q[..., : 2 * units], all_d_h * to_candidate], axis=-1)
-    d_inner = d_q[..., 2 * units :].sum((0, 1))
-    return d_projected, _contract(before, d_q), d_inner, d_h, None
-
-
-_gru.defvjp(_gru_forward, _gru_backward)

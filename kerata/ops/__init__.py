@@ -5,347 +5,386 @@ The files divide them by meaning; this one is the list of public names. `kerata.
 """
 
 from kerata.engine.registry import publish as _publish
-from kerata.ops import operators as _operators  # noqa: F401 (installs the operators)
-from kerata.ops import image as image
-from kerata.ops import linalg as linalg
-from kerata.ops import nn as nn
-from kerata.ops import numpy as numpy
-from kerata.ops.core import array as array
-from kerata.ops.core import cast as cast
-from kerata.ops.core import convert_to_numpy as convert_to_numpy
-from kerata.ops.core import convert_to_tensor as convert_to_tensor
-from kerata.ops.core import custom_gradient as custom_gradient
-from kerata.ops.core import dtype as dtype
-from kerata.ops.core import is_tensor as is_tensor
-from kerata.ops.core import ndim as ndim
-from kerata.ops.core import saturate_cast as saturate_cast
-from kerata.ops.core import shape as shape
-from kerata.ops.core import size as size
-from kerata.ops.control_flow import associative_scan as associative_scan
-from kerata.ops.control_flow import cond as cond
-from kerata.ops.control_flow import fori_loop as fori_loop
-from kerata.ops.control_flow import map as map
-from kerata.ops.control_flow import scan as scan
-from kerata.ops.control_flow import switch as switch
-from kerata.ops.control_flow import vectorize as vectorize
-from kerata.ops.control_flow import vectorized_map as vectorized_map
-from kerata.ops.control_flow import while_loop as while_loop
-from kerata.ops.elementwise import abs as abs
-from kerata.ops.elementwise import absolute as absolute
-from kerata.ops.elementwise import angle as angle
-from kerata.ops.elementwise import cbrt as cbrt
-from kerata.ops.elementwise import ceil as ceil
-from kerata.ops.elementwise import clip as clip
-from kerata.ops.elementwise import conj as conj
-from kerata.ops.elementwise import conjugate as conjugate
-from kerata.ops.elementwise import erf as erf
-from kerata.ops.elementwise import erfc as erfc
-from kerata.ops.elementwise import erfinv as erfinv
-from kerata.ops.elementwise import exp as exp
-from kerata.ops.elementwise import exp2 as exp2
-from kerata.ops.elementwise import expm1 as expm1
-from kerata.ops.elementwise import fabs as fabs
-from kerata.ops.elementwise import floor as floor
-from kerata.ops.elementwise import i0 as i0
-from kerata.ops.elementwise import imag as imag
-from kerata.ops.elementwise import log as log
-from kerata.ops.elementwise import log10 as log10
-from kerata.ops.elementwise import log1p as log1p
-from kerata.ops.elementwise import log2 as log2
-from kerata.ops.elementwise import nan_to_num as nan_to_num
-from kerata.ops.elementwise import negative as negative
-from kerata.ops.elementwise import polar as polar
-from kerata.ops.elementwise import real as real
-from kerata.ops.elementwise import reciprocal as reciprocal
-from kerata.ops.elementwise import round as round
-from kerata.ops.elementwise import rsqrt as rsqrt
-from kerata.ops.elementwise import sign as sign
-from kerata.ops.elementwise import signbit as signbit
-from kerata.ops.elementwise import sqrt as sqrt
-from kerata.ops.elementwise import square as square
-from kerata.ops.elementwise import stop_gradient as stop_gradient
-from kerata.ops.elementwise import trunc as trunc
-from kerata.ops.elementwise import view_as_complex as view_as_complex
-from kerata.ops.elementwise import view_as_real as view_as_real
-from kerata.ops.trigonometry import arccos as arccos
-from kerata.ops.trigonometry import arccosh as arccosh
-from kerata.ops.trigonometry import arcsin as arcsin
-from kerata.ops.trigonometry import arcsinh as arcsinh
-from kerata.ops.trigonometry import arctan as arctan
-from kerata.ops.trigonometry import arctan2 as arctan2
-from kerata.ops.trigonometry import arctanh as arctanh
-from kerata.ops.trigonometry import cos as cos
-from kerata.ops.trigonometry import cosh as cosh
-from kerata.ops.trigonometry import deg2rad as deg2rad
-from kerata.ops.trigonometry import rad2deg as rad2deg
-from kerata.ops.trigonometry import sin as sin
-from kerata.ops.trigonometry import sinc as sinc
-from kerata.ops.trigonometry import sinh as sinh
-from kerata.ops.trigonometry import tan as tan
-from kerata.ops.trigonometry import tanh as tanh
-from kerata.ops.arithmetic import add as add
-from kerata.ops.arithmetic import divide as divide
-from kerata.ops.arithmetic import divide_no_nan as divide_no_nan
-from kerata.ops.arithmetic import floor_divide as floor_divide
-from kerata.ops.arithmetic import fmax as fmax
-from kerata.ops.arithmetic import fmin as fmin
-from kerata.ops.arithmetic import fmod as fmod
-from kerata.ops.arithmetic import gcd as gcd
-from kerata.ops.arithmetic import heaviside as heaviside
-from kerata.ops.arithmetic import hypot as hypot
-from kerata.ops.arithmetic import lcm as lcm
-from kerata.ops.arithmetic import ldexp as ldexp
-from kerata.ops.arithmetic import logaddexp as logaddexp
-from kerata.ops.arithmetic import logaddexp2 as logaddexp2
-from kerata.ops.arithmetic import maximum as maximum
-from kerata.ops.arithmetic import minimum as minimum
-from kerata.ops.arithmetic import mod as mod
-from kerata.ops.arithmetic import multiply as multiply
-from kerata.ops.arithmetic import nextafter as nextafter
-from kerata.ops.arithmetic import power as power
-from kerata.ops.arithmetic import subtract as subtract
-from kerata.ops.arithmetic import true_divide as true_divide
-from kerata.ops.logic import allclose as allclose
-from kerata.ops.logic import bitwise_and as bitwise_and
-from kerata.ops.logic import bitwise_invert as bitwise_invert
-from kerata.ops.logic import bitwise_left_shift as bitwise_left_shift
-from kerata.ops.logic import bitwise_not as bitwise_not
-from kerata.ops.logic import bitwise_or as bitwise_or
-from kerata.ops.logic import bitwise_right_shift as bitwise_right_shift
-from kerata.ops.logic import bitwise_xor as bitwise_xor
-from kerata.ops.logic import equal as equal
-from kerata.ops.logic import greater as greater
-from kerata.ops.logic import greater_equal as greater_equal
-from kerata.ops.logic import isclose as isclose
-from kerata.ops.logic import isfinite as isfinite
-from kerata.ops.logic import isin as isin
-from kerata.ops.logic import isinf as isinf
-from kerata.ops.logic import isnan as isnan
-from kerata.ops.logic import isneginf as isneginf
-from kerata.ops.logic import isposinf as isposinf
-from kerata.ops.logic import isreal as isreal
-from kerata.ops.logic import left_shift as left_shift
-from kerata.ops.logic import less as less
-from kerata.ops.logic import less_equal as less_equal
-from kerata.ops.logic import logical_and as logical_and
-from kerata.ops.logic import logical_not as logical_not
-from kerata.ops.logic import logical_or as logical_or
-from kerata.ops.logic import logical_xor as logical_xor
-from kerata.ops.logic import not_equal as not_equal
-from kerata.ops.logic import right_shift as right_shift
-from kerata.ops.reductions import all as all
-from kerata.ops.reductions import amax as amax
-from kerata.ops.reductions import amin as amin
-from kerata.ops.reductions import any as any
-from kerata.ops.reductions import argmax as argmax
-from kerata.ops.reductions import argmin as argmin
-from kerata.ops.reductions import average as average
-from kerata.ops.reductions import count_nonzero as count_nonzero
-from kerata.ops.reductions import cumprod as cumprod
-from kerata.ops.reductions import cumsum as cumsum
-from kerata.ops.reductions import logsumexp as logsumexp
-from kerata.ops.reductions import max as max
-from kerata.ops.reductions import mean as mean
-from kerata.ops.reductions import min as min
-from kerata.ops.reductions import nanargmax as nanargmax
-from kerata.ops.reductions import nanargmin as nanargmin
-from kerata.ops.reductions import nancumprod as nancumprod
-from kerata.ops.reductions import nancumsum as nancumsum
-from kerata.ops.reductions import nanmax as nanmax
-from kerata.ops.reductions import nanmean as nanmean
-from kerata.ops.reductions import nanmin as nanmin
-from kerata.ops.reductions import nanprod as nanprod
-from kerata.ops.reductions import nanstd as nanstd
-from kerata.ops.reductions import nansum as nansum
-from kerata.ops.reductions import nanvar as nanvar
-from kerata.ops.reductions import prod as prod
-from kerata.ops.reductions import ptp as ptp
-from kerata.ops.reductions import std as std
-from kerata.ops.reductions import sum as sum
-from kerata.ops.reductions import var as var
-from kerata.ops.statistics import bincount as bincount
-from kerata.ops.statistics import corrcoef as corrcoef
-from kerata.ops.statistics import correlate as correlate
-from kerata.ops.statistics import digitize as digitize
-from kerata.ops.statistics import histogram as histogram
-from kerata.ops.statistics import median as median
-from kerata.ops.statistics import nanmedian as nanmedian
-from kerata.ops.statistics import nanpercentile as nanpercentile
-from kerata.ops.statistics import nanquantile as nanquantile
-from kerata.ops.statistics import percentile as percentile
-from kerata.ops.statistics import quantile as quantile
-from kerata.ops.statistics import trapezoid as trapezoid
-from kerata.ops.creation import arange as arange
-from kerata.ops.creation import bartlett as bartlett
-from kerata.ops.creation import blackman as blackman
-from kerata.ops.creation import empty as empty
-from kerata.ops.creation import empty_like as empty_like
-from kerata.ops.creation import eye as eye
-from kerata.ops.creation import full as full
-from kerata.ops.creation import full_like as full_like
-from kerata.ops.creation import geomspace as geomspace
-from kerata.ops.creation import hamming as hamming
-from kerata.ops.creation import hanning as hanning
-from kerata.ops.creation import identity as identity
-from kerata.ops.creation import kaiser as kaiser
-from kerata.ops.creation import linspace as linspace
-from kerata.ops.creation import logspace as logspace
-from kerata.ops.creation import meshgrid as meshgrid
-from kerata.ops.creation import ones as ones
-from kerata.ops.creation import ones_like as ones_like
-from kerata.ops.creation import tri as tri
-from kerata.ops.creation import vander as vander
-from kerata.ops.creation import zeros as zeros
-from kerata.ops.creation import zeros_like as zeros_like
-from kerata.ops.shaping import append as append
-from kerata.ops.shaping import array_split as array_split
-from kerata.ops.shaping import broadcast_to as broadcast_to
-from kerata.ops.shaping import concatenate as concatenate
-from kerata.ops.shaping import copy as copy
-from kerata.ops.shaping import dsplit as dsplit
-from kerata.ops.shaping import dstack as dstack
-from kerata.ops.shaping import expand_dims as expand_dims
-from kerata.ops.shaping import flip as flip
-from kerata.ops.shaping import fliplr as fliplr
-from kerata.ops.shaping import flipud as flipud
-from kerata.ops.shaping import hsplit as hsplit
-from kerata.ops.shaping import hstack as hstack
-from kerata.ops.shaping import moveaxis as moveaxis
-from kerata.ops.shaping import pad as pad
-from kerata.ops.shaping import ravel as ravel
-from kerata.ops.shaping import repeat as repeat
-from kerata.ops.shaping import reshape as reshape
-from kerata.ops.shaping import roll as roll
-from kerata.ops.shaping import rot90 as rot90
-from kerata.ops.shaping import split as split
-from kerata.ops.shaping import squeeze as squeeze
-from kerata.ops.shaping import stack as stack
-from kerata.ops.shaping import swapaxes as swapaxes
-from kerata.ops.shaping import tile as tile
-from kerata.ops.shaping import transpose as transpose
-from kerata.ops.shaping import unstack as unstack
-from kerata.ops.shaping import view as view
-from kerata.ops.shaping import vsplit as vsplit
-from kerata.ops.shaping import vstack as vstack
-from kerata.ops.indexing import argpartition as argpartition
-from kerata.ops.indexing import argsort as argsort
-from kerata.ops.indexing import diff as diff
-from kerata.ops.indexing import get_item as get_item
-from kerata.ops.indexing import in_top_k as in_top_k
-from kerata.ops.indexing import nonzero as nonzero
-from kerata.ops.indexing import scatter as scatter
-from kerata.ops.indexing import scatter_update as scatter_update
-from kerata.ops.indexing import searchsorted as searchsorted
-from kerata.ops.indexing import segment_max as segment_max
-from kerata.ops.indexing import segment_min as segment_min
-from kerata.ops.indexing import segment_prod as segment_prod
-from kerata.ops.indexing import segment_sum as segment_sum
-from kerata.ops.indexing import select as select
-from kerata.ops.indexing import slice as slice
-from kerata.ops.indexing import slice_update as slice_update
-from kerata.ops.indexing import sort as sort
-from kerata.ops.indexing import take as take
-from kerata.ops.indexing import take_along_axis as take_along_axis
-from kerata.ops.indexing import top_k as top_k
-from kerata.ops.indexing import unique as unique
-from kerata.ops.indexing import unravel_index as unravel_index
-from kerata.ops.indexing import where as where
-from kerata.ops.products import cdist as cdist
-from kerata.ops.products import cross as cross
-from kerata.ops.products import diag as diag
-from kerata.ops.products import diagflat as diagflat
-from kerata.ops.products import diagonal as diagonal
-from kerata.ops.products import dot as dot
-from kerata.ops.products import einsum as einsum
-from kerata.ops.products import inner as inner
-from kerata.ops.products import kron as kron
-from kerata.ops.products import matmul as matmul
-from kerata.ops.products import outer as outer
-from kerata.ops.products import tensordot as tensordot
-from kerata.ops.products import trace as trace
-from kerata.ops.products import tril as tril
-from kerata.ops.products import triu as triu
-from kerata.ops.products import vdot as vdot
-from kerata.ops.activation import celu as celu
-from kerata.ops.activation import elu as elu
-from kerata.ops.activation import gelu as gelu
-from kerata.ops.activation import glu as glu
-from kerata.ops.activation import hard_shrink as hard_shrink
-from kerata.ops.activation import hard_sigmoid as hard_sigmoid
-from kerata.ops.activation import hard_silu as hard_silu
-from kerata.ops.activation import hard_swish as hard_swish
-from kerata.ops.activation import hard_tanh as hard_tanh
-from kerata.ops.activation import leaky_relu as leaky_relu
-from kerata.ops.activation import log_sigmoid as log_sigmoid
-from kerata.ops.activation import log_softmax as log_softmax
-from kerata.ops.activation import relu as relu
-from kerata.ops.activation import relu6 as relu6
-from kerata.ops.activation import selu as selu
-from kerata.ops.activation import sigmoid as sigmoid
-from kerata.ops.activation import silu as silu
-from kerata.ops.activation import soft_shrink as soft_shrink
-from kerata.ops.activation import softmax as softmax
-from kerata.ops.activation import softplus as softplus
-from kerata.ops.activation import softsign as softsign
-from kerata.ops.activation import sparse_plus as sparse_plus
-from kerata.ops.activation import sparse_sigmoid as sparse_sigmoid
-from kerata.ops.activation import sparsemax as sparsemax
-from kerata.ops.activation import squareplus as squareplus
-from kerata.ops.activation import swish as swish
-from kerata.ops.activation import tanh_shrink as tanh_shrink
-from kerata.ops.activation import threshold as threshold
-from kerata.ops.normalization import batch_normalization as batch_normalization
-from kerata.ops.normalization import layer_normalization as layer_normalization
-from kerata.ops.normalization import moments as moments
-from kerata.ops.normalization import normalize as normalize
-from kerata.ops.normalization import rms_normalization as rms_normalization
-from kerata.ops.convolution import conv as conv
-from kerata.ops.convolution import conv_transpose as conv_transpose
-from kerata.ops.convolution import depth_to_space as depth_to_space
-from kerata.ops.convolution import depthwise_conv as depthwise_conv
-from kerata.ops.convolution import fold as fold
-from kerata.ops.convolution import separable_conv as separable_conv
-from kerata.ops.convolution import space_to_depth as space_to_depth
-from kerata.ops.convolution import unfold as unfold
-from kerata.ops.pooling import adaptive_average_pool as adaptive_average_pool
-from kerata.ops.pooling import adaptive_max_pool as adaptive_max_pool
-from kerata.ops.pooling import average_pool as average_pool
-from kerata.ops.pooling import max_pool as max_pool
-from kerata.ops.classification import binary_crossentropy as binary_crossentropy
-from kerata.ops.classification import categorical_crossentropy as categorical_crossentropy
-from kerata.ops.classification import multi_hot as multi_hot
-from kerata.ops.classification import one_hot as one_hot
-from kerata.ops.classification import psnr as psnr
-from kerata.ops.classification import sparse_categorical_crossentropy as sparse_categorical_crossentropy
-from kerata.ops.ctc import ctc_decode as ctc_decode
-from kerata.ops.ctc import ctc_loss as ctc_loss
+from kerata.ops import (
+    image as image,
+    linalg as linalg,
+    nn as nn,
+    numpy as numpy,
+    operators as _operators,
+)
+from kerata.ops.activation import (
+    celu as celu,
+    elu as elu,
+    gelu as gelu,
+    glu as glu,
+    hard_shrink as hard_shrink,
+    hard_sigmoid as hard_sigmoid,
+    hard_silu as hard_silu,
+    hard_swish as hard_swish,
+    hard_tanh as hard_tanh,
+    leaky_relu as leaky_relu,
+    log_sigmoid as log_sigmoid,
+    log_softmax as log_softmax,
+    relu as relu,
+    relu6 as relu6,
+    selu as selu,
+    sigmoid as sigmoid,
+    silu as silu,
+    soft_shrink as soft_shrink,
+    softmax as softmax,
+    softplus as softplus,
+    softsign as softsign,
+    sparse_plus as sparse_plus,
+    sparse_sigmoid as sparse_sigmoid,
+    sparsemax as sparsemax,
+    squareplus as squareplus,
+    swish as swish,
+    tanh_shrink as tanh_shrink,
+    threshold as threshold,
+)
+from kerata.ops.arithmetic import (
+    add as add,
+    divide as divide,
+    divide_no_nan as divide_no_nan,
+    floor_divide as floor_divide,
+    fmax as fmax,
+    fmin as fmin,
+    fmod as fmod,
+    gcd as gcd,
+    heaviside as heaviside,
+    hypot as hypot,
+    lcm as lcm,
+    ldexp as ldexp,
+    logaddexp as logaddexp,
+    logaddexp2 as logaddexp2,
+    maximum as maximum,
+    minimum as minimum,
+    mod as mod,
+    multiply as multiply,
+    nextafter as nextafter,
+    power as power,
+    subtract as subtract,
+    true_divide as true_divide,
+)
 from kerata.ops.attention import dot_product_attention as dot_product_attention
-from kerata.ops.signal import extract_sequences as extract_sequences
-from kerata.ops.signal import fft as fft
-from kerata.ops.signal import fft2 as fft2
-from kerata.ops.signal import ifft2 as ifft2
-from kerata.ops.signal import irfft as irfft
-from kerata.ops.signal import istft as istft
-from kerata.ops.signal import rfft as rfft
-from kerata.ops.signal import stft as stft
-from kerata.ops.linalg import cholesky as cholesky
-from kerata.ops.linalg import cholesky_inverse as cholesky_inverse
-from kerata.ops.linalg import det as det
-from kerata.ops.linalg import eig as eig
-from kerata.ops.linalg import eigh as eigh
-from kerata.ops.linalg import inv as inv
-from kerata.ops.linalg import jvp as jvp
-from kerata.ops.linalg import logdet as logdet
-from kerata.ops.linalg import lstsq as lstsq
-from kerata.ops.linalg import lu_factor as lu_factor
-from kerata.ops.linalg import matrix_rank as matrix_rank
-from kerata.ops.linalg import norm as norm
-from kerata.ops.linalg import pinv as pinv
-from kerata.ops.linalg import qr as qr
-from kerata.ops.linalg import slogdet as slogdet
-from kerata.ops.linalg import solve as solve
-from kerata.ops.linalg import solve_triangular as solve_triangular
-from kerata.ops.linalg import svd as svd
+from kerata.ops.classification import (
+    binary_crossentropy as binary_crossentropy,
+    categorical_crossentropy as categorical_crossentropy,
+    multi_hot as multi_hot,
+    one_hot as one_hot,
+    psnr as psnr,
+    sparse_categorical_crossentropy as sparse_categorical_crossentropy,
+)
+from kerata.ops.control_flow import (
+    associative_scan as associative_scan,
+    cond as cond,
+    fori_loop as fori_loop,
+    map as map,
+    scan as scan,
+    switch as switch,
+    vectorize as vectorize,
+    vectorized_map as vectorized_map,
+    while_loop as while_loop,
+)
+from kerata.ops.convolution import (
+    conv as conv,
+    conv_transpose as conv_transpose,
+    depth_to_space as depth_to_space,
+    depthwise_conv as depthwise_conv,
+    fold as fold,
+    separable_conv as separable_conv,
+    space_to_depth as space_to_depth,
+    unfold as unfold,
+)
+from kerata.ops.core import (
+    array as array,
+    cast as cast,
+    convert_to_numpy as convert_to_numpy,
+    convert_to_tensor as convert_to_tensor,
+    custom_gradient as custom_gradient,
+    dtype as dtype,
+    is_tensor as is_tensor,
+    ndim as ndim,
+    saturate_cast as saturate_cast,
+    shape as shape,
+    size as size,
+)
+from kerata.ops.creation import (
+    arange as arange,
+    bartlett as bartlett,
+    blackman as blackman,
+    empty as empty,
+    empty_like as empty_like,
+    eye as eye,
+    full as full,
+    full_like as full_like,
+    geomspace as geomspace,
+    hamming as hamming,
+    hanning as hanning,
+    identity as identity,
+    kaiser as kaiser,
+    linspace as linspace,
+    logspace as logspace,
+    meshgrid as meshgrid,
+    ones as ones,
+    ones_like as ones_like,
+    tri as tri,
+    vander as vander,
+    zeros as zeros,
+    zeros_like as zeros_like,
+)
+from kerata.ops.ctc import ctc_decode as ctc_decode, ctc_loss as ctc_loss
 from kerata.ops.einops import rearrange as rearrange
+from kerata.ops.elementwise import (
+    abs as abs,
+    absolute as absolute,
+    angle as angle,
+    cbrt as cbrt,
+    ceil as ceil,
+    clip as clip,
+    conj as conj,
+    conjugate as conjugate,
+    erf as erf,
+    erfc as erfc,
+    erfinv as erfinv,
+    exp as exp,
+    exp2 as exp2,
+    expm1 as expm1,
+    fabs as fabs,
+    floor as floor,
+    i0 as i0,
+    imag as imag,
+    log as log,
+    log1p as log1p,
+    log2 as log2,
+    log10 as log10,
+    nan_to_num as nan_to_num,
+    negative as negative,
+    polar as polar,
+    real as real,
+    reciprocal as reciprocal,
+    round as round,
+    rsqrt as rsqrt,
+    sign as sign,
+    signbit as signbit,
+    sqrt as sqrt,
+    square as square,
+    stop_gradient as stop_gradient,
+    trunc as trunc,
+    view_as_complex as view_as_complex,
+    view_as_real as view_as_real,
+)
+from kerata.ops.indexing import (
+    argpartition as argpartition,
+    argsort as argsort,
+    diff as diff,
+    get_item as get_item,
+    in_top_k as in_top_k,
+    nonzero as nonzero,
+    scatter as scatter,
+    scatter_update as scatter_update,
+    searchsorted as searchsorted,
+    segment_max as segment_max,
+    segment_min as segment_min,
+    segment_prod as segment_prod,
+    segment_sum as segment_sum,
+    select as select,
+    slice as slice,
+    slice_update as slice_update,
+    sort as sort,
+    take as take,
+    take_along_axis as take_along_axis,
+    top_k as top_k,
+    unique as unique,
+    unravel_index as unravel_index,
+    where as where,
+)
+from kerata.ops.linalg import (
+    cholesky as cholesky,
+    cholesky_inverse as cholesky_inverse,
+    det as det,
+    eig as eig,
+    eigh as eigh,
+    inv as inv,
+    jvp as jvp,
+    logdet as logdet,
+    lstsq as lstsq,
+    lu_factor as lu_factor,
+    matrix_rank as matrix_rank,
+    norm as norm,
+    pinv as pinv,
+    qr as qr,
+    slogdet as slogdet,
+    solve as solve,
+    solve_triangular as solve_triangular,
+    svd as svd,
+)
+from kerata.ops.logic import (
+    allclose as allclose,
+    bitwise_and as bitwise_and,
+    bitwise_invert as bitwise_invert,
+    bitwise_left_shift as bitwise_left_shift,
+    bitwise_not as bitwise_not,
+    bitwise_or as bitwise_or,
+    bitwise_right_shift as bitwise_right_shift,
+    bitwise_xor as bitwise_xor,
+    equal as equal,
+    greater as greater,
+    greater_equal as greater_equal,
+    isclose as isclose,
+    isfinite as isfinite,
+    isin as isin,
+    isinf as isinf,
+    isnan as isnan,
+    isneginf as isneginf,
+    isposinf as isposinf,
+    isreal as isreal,
+    left_shift as left_shift,
+    less as less,
+    less_equal as less_equal,
+    logical_and as logical_and,
+    logical_not as logical_not,
+    logical_or as logical_or,
+    logical_xor as logical_xor,
+    not_equal as not_equal,
+    right_shift as right_shift,
+)
+from kerata.ops.normalization import (
+    batch_normalization as batch_normalization,
+    layer_normalization as layer_normalization,
+    moments as moments,
+    normalize as normalize,
+    rms_normalization as rms_normalization,
+)
+from kerata.ops.pooling import (
+    adaptive_average_pool as adaptive_average_pool,
+    adaptive_max_pool as adaptive_max_pool,
+    average_pool as average_pool,
+    max_pool as max_pool,
+)
+from kerata.ops.products import (
+    cdist as cdist,
+    cross as cross,
+    diag as diag,
+    diagflat as diagflat,
+    diagonal as diagonal,
+    dot as dot,
+    einsum as einsum,
+    inner as inner,
+    kron as kron,
+    matmul as matmul,
+    outer as outer,
+    tensordot as tensordot,
+    trace as trace,
+    tril as tril,
+    triu as triu,
+    vdot as vdot,
+)
+from kerata.ops.reductions import (
+    all as all,
+    amax as amax,
+    amin as amin,
+    any as any,
+    argmax as argmax,
+    argmin as argmin,
+    average as average,
+    count_nonzero as count_nonzero,
+    cumprod as cumprod,
+    cumsum as cumsum,
+    logsumexp as logsumexp,
+    max as max,
+    mean as mean,
+    min as min,
+    nanargmax as nanargmax,
+    nanargmin as nanargmin,
+    nancumprod as nancumprod,
+    nancumsum as nancumsum,
+    nanmax as nanmax,
+    nanmean as nanmean,
+    nanmin as nanmin,
+    nanprod as nanprod,
+    nanstd as nanstd,
+    nansum as nansum,
+    nanvar as nanvar,
+    prod as prod,
+    ptp as ptp,
+    std as std,
+    sum as sum,
+    var as var,
+)
+from kerata.ops.shaping import (
+    append as append,
+    array_split as array_split,
+    broadcast_to as broadcast_to,
+    concatenate as concatenate,
+    copy as copy,
+    dsplit as dsplit,
+    dstack as dstack,
+    expand_dims as expand_dims,
+    flip as flip,
+    fliplr as fliplr,
+    flipud as flipud,
+    hsplit as hsplit,
+    hstack as hstack,
+    moveaxis as moveaxis,
+    pad as pad,
+    ravel as ravel,
+    repeat as repeat,
+    reshape as reshape,
+    roll as roll,
+    rot90 as rot90,
+    split as split,
+    squeeze as squeeze,
+    stack as stack,
+    swapaxes as swapaxes,
+    tile as tile,
+    transpose as transpose,
+    unstack as unstack,
+    view as view,
+    vsplit as vsplit,
+    vstack as vstack,
+)
+from kerata.ops.signal import (
+    extract_sequences as extract_sequences,
+    fft as fft,
+    fft2 as fft2,
+    ifft2 as ifft2,
+    irfft as irfft,
+    istft as istft,
+    rfft as rfft,
+    stft as stft,
+)
+from kerata.ops.statistics import (
+    bincount as bincount,
+    corrcoef as corrcoef,
+    correlate as correlate,
+    digitize as digitize,
+    histogram as histogram,
+    median as median,
+    nanmedian as nanmedian,
+    nanpercentile as nanpercentile,
+    nanquantile as nanquantile,
+    percentile as percentile,
+    quantile as quantile,
+    trapezoid as trapezoid,
+)
+from kerata.ops.trigonometry import (
+    arccos as arccos,
+    arccosh as arccosh,
+    arcsin as arcsin,
+    arcsinh as arcsinh,
+    arctan as arctan,
+    arctan2 as arctan2,
+    arctanh as arctanh,
+    cos as cos,
+    cosh as cosh,
+    deg2rad as deg2rad,
+    rad2deg as rad2deg,
+    sin as sin,
+    sinc as sinc,
+    sinh as sinh,
+    tan as tan,
+    tanh as tanh,
+)
 
 _publish(globals())

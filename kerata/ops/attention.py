@@ -47,7 +47,8 @@ def dot_product_attention(
     shapes = f"Received: query {query.shape}, key {key.shape}, value {value.shape}"
     if not query.ndim == key.ndim == value.ndim == 4:
         raise ValueError(
-            f"`query`, `key` and `value` must have shape (batch, length, heads, features).\n{shapes}"
+            "`query`, `key` and `value` must have shape (batch, length, heads, features).\n"
+            + shapes
         )
     heads, groups = query.shape[2], key.shape[2]
     if key.shape[:3] != value.shape[:3] or query.shape[3] != key.shape[3] or heads % groups:

@@ -31,8 +31,9 @@ def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
     x = array(x)
     if not is_int(x.dtype):
         x = x.astype("int32")
+    num_classes = positive_int("num_classes", num_classes)
     axis = one_axis(axis, x.ndim + 1)
-    return jax.nn.one_hot(x, positive_int("num_classes", num_classes), dtype=canonical(dtype), axis=axis)
+    return jax.nn.one_hot(x, num_classes, dtype=canonical(dtype), axis=axis)
 
 
 @op
@@ -182,4 +183,5 @@ def psnr(x1, x2, max_val):
         raise ValueError(
             f"`x1` and `x2` must have the same shape.\nReceived: shapes {x1.shape}, {x2.shape}"
         )
-    return 20 * jnp.log10(jnp.asarray(max_val, x1.dtype)) - 10 * jnp.log10(jnp.mean(jnp.square(x1 - x2)))
+    peak = jnp.log10(jnp.asarray(max_val, x1.dtype))
+    return 20 * peak - 10 * jnp.log10(jnp.mean(jnp.square(x1 - x2)))

@@ -3,7 +3,6 @@
 import math
 
 import jax
-import jax.numpy as jnp
 from jax import lax
 
 from kerata.engine import settings
@@ -12,6 +11,7 @@ from kerata.engine.op import op
 from kerata.kernels import convolution, depthwise
 from kerata.ops.arguments import array
 from kerata.ops.pooling import check_padding, spatial_rank
+
 
 def _prepared(inputs, kernel, strides, dilation_rate, data_format):
     """Return the arguments of a convolution, checked and complete."""

@@ -347,8 +347,8 @@ def blackman(x):
     """Return the Blackman window of `x` points.
 
     Example:
-        >>> kerata.ops.blackman(5)[2]
-        Array(1., dtype=float32)
+        >>> kerata.ops.blackman(5).round(2)
+        Array([-0.  ,  0.34,  1.  ,  0.34, -0.  ], dtype=float32)
     """
     return _window(jnp.blackman, x)
 

@@ -47,7 +47,8 @@ def ctc_loss(target, output, target_length, output_length, mask_index=0):
                 f"`{name}` must have shape {target.shape[:1]}, by the batch.\n"
                 f"Received: shape {lengths.shape}"
             )
-    log_probabilities = jax.nn.log_softmax(output.astype(jnp.promote_types(output.dtype, "float32")))
+    wide = output.astype(jnp.promote_types(output.dtype, "float32"))
+    log_probabilities = jax.nn.log_softmax(wide)
     loss = _forward(target, log_probabilities, target_length, output_length, mask_index)
     return loss.astype(output.dtype)
 
@@ -142,7 +143,8 @@ def _beam_search(x, lengths, width, top_paths, blank):
     A beginning is a row of labels and two log-probabilities: of all alignments that end in a
     blank, and of those that end in its last label.
     """
-    log_probabilities = jax.nn.log_softmax(x.astype(jnp.promote_types(x.dtype, "float32")))
+    wide = x.astype(jnp.promote_types(x.dtype, "float32"))
+    log_probabilities = jax.nn.log_softmax(wide)
     time, classes = x.shape[1:]
     labels = jnp.array([c for c in range(classes) if c != blank], "int32")
 

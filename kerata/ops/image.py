@@ -14,15 +14,18 @@ from kerata.engine.op import op
 from kerata.kernels.depthwise import depthwise_conv
 from kerata.ops.arguments import array
 from kerata.ops.pooling import check_padding
-from kerata.ops.resampling import affine_transform as affine_transform
-from kerata.ops.resampling import as_batch, check_rank
-from kerata.ops.resampling import elastic_transform as elastic_transform
-from kerata.ops.resampling import gaussian_blur as gaussian_blur
-from kerata.ops.resampling import gaussian_window
-from kerata.ops.resampling import map_coordinates as map_coordinates
-from kerata.ops.resampling import perspective_transform as perspective_transform
-from kerata.ops.resampling import resize as resize
-from kerata.ops.resampling import scale_and_translate as scale_and_translate
+from kerata.ops.resampling import (
+    affine_transform as affine_transform,
+    as_batch,
+    check_rank,
+    elastic_transform as elastic_transform,
+    gaussian_blur as gaussian_blur,
+    gaussian_window,
+    map_coordinates as map_coordinates,
+    perspective_transform as perspective_transform,
+    resize as resize,
+    scale_and_translate as scale_and_translate,
+)
 
 # Colours
 

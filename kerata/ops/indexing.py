@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from kerata.engine.dtypes import as_array
@@ -55,8 +56,7 @@ def _axes_used(k) -> int:
     """Return how many axes of the tensor one part of a key takes."""
     if k is None or k is Ellipsis or isinstance(k, bool):
         return 0
-    is_mask = getattr(k, "dtype", None) == bool
-    return k.ndim if is_mask else 1
+    return k.ndim if hasattr(k, "dtype") and k.dtype == np.bool_ else 1
 
 
 @op
@@ -100,8 +100,7 @@ def take_along_axis(x, indices, axis=None):
         axis = one_axis(axis, x.ndim)
         if indices.ndim != x.ndim:
             raise ValueError(
-                "`indices` must have the rank of `x`.\n"
-                f"Received: shapes {indices.shape}, {x.shape}"
+                f"`indices` must have the rank of `x`.\nReceived: shapes {indices.shape}, {x.shape}"
             )
     return jnp.take_along_axis(x, indices, axis)
 
@@ -297,9 +296,7 @@ def searchsorted(sorted_sequence, values, side="left"):
     one_of("side", side, ("left", "right"))
     sequence = array(sorted_sequence)
     if sequence.ndim != 1:
-        raise ValueError(
-            f"`sorted_sequence` must have one axis.\nReceived: shape {sequence.shape}"
-        )
+        raise ValueError(f"`sorted_sequence` must have one axis.\nReceived: shape {sequence.shape}")
     return jnp.searchsorted(sequence, array(values), side=side).astype("int32")
 
 
@@ -322,8 +319,7 @@ def top_k(x, k, sorted=True):
     x = array(x)
     if not x.ndim or positive_int("k", k) > x.shape[-1]:
         raise ValueError(
-            "`k` must not be greater than the last axis of `x`.\n"
-            f"Received: k={k}, shape {x.shape}"
+            f"`k` must not be greater than the last axis of `x`.\nReceived: k={k}, shape {x.shape}"
         )
     return tuple(lax.top_k(x, k))
 
@@ -382,9 +378,7 @@ def slice(inputs, start_indices, shape):
         if size == -1:
             shape[axis] = x.shape[axis] - int(start_indices[axis])
         elif not 0 <= size <= x.shape[axis]:
-            raise ValueError(
-                f"`shape` must fit into the tensor.\nReceived: {shape=} of {x.shape}"
-            )
+            raise ValueError(f"`shape` must fit into the tensor.\nReceived: {shape=} of {x.shape}")
     return lax.dynamic_slice(x, starts, shape)
 
 
@@ -434,7 +428,7 @@ def scatter(indices, values, shape):
     return jnp.zeros(tuple(shape), values.dtype).at[_places(indices)].add(values)
 
 
-REDUCTIONS = {"add": "add", "max": "max", "min": "min", "mul": "multiply"}
+REDUCTIONS = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "multiply"}
 
 
 @op
@@ -452,11 +446,10 @@ def scatter_update(inputs, indices, updates, reduction=None):
         >>> kerata.ops.scatter_update([1, 2, 3], [[0], [2]], [8, 9])
         Array([8, 2, 9], dtype=int32)
     """
-    one_of("reduction", reduction, (None, *REDUCTIONS))
+    one_of("reduction", reduction, tuple(REDUCTIONS))
     x = array(inputs)
-    place = x.at[_places(indices)]
-    updates = array(updates).astype(x.dtype)
-    return place.set(updates) if reduction is None else getattr(place, REDUCTIONS[reduction])(updates)
+    combine = getattr(x.at[_places(indices)], REDUCTIONS[reduction])
+    return combine(array(updates).astype(x.dtype))
 
 
 # Sums over segments

@@ -52,7 +52,7 @@ def cholesky(x, upper=False):
     result = jnp.linalg.cholesky(x, upper=upper, symmetrize_input=False)
     known = not isinstance(result, jax.core.Tracer)
     if known and bool(jnp.any(jnp.isnan(result))) and not bool(jnp.any(jnp.isnan(x))):
-        raise ValueError("`x` must be positive definite, and is not.\n" f"Received: shape {x.shape}")
+        raise ValueError(f"`x` must be positive definite, and is not.\nReceived: shape {x.shape}")
     return result
 
 

@@ -1,57 +1,66 @@
 """The ops that neural networks are made of."""
 
-from kerata.ops.elementwise import polar as polar
-from kerata.ops.activation import celu as celu
-from kerata.ops.activation import elu as elu
-from kerata.ops.activation import gelu as gelu
-from kerata.ops.activation import glu as glu
-from kerata.ops.activation import hard_shrink as hard_shrink
-from kerata.ops.activation import hard_sigmoid as hard_sigmoid
-from kerata.ops.activation import hard_silu as hard_silu
-from kerata.ops.activation import hard_swish as hard_swish
-from kerata.ops.activation import hard_tanh as hard_tanh
-from kerata.ops.activation import leaky_relu as leaky_relu
-from kerata.ops.activation import log_sigmoid as log_sigmoid
-from kerata.ops.activation import log_softmax as log_softmax
-from kerata.ops.activation import relu as relu
-from kerata.ops.activation import relu6 as relu6
-from kerata.ops.activation import selu as selu
-from kerata.ops.activation import sigmoid as sigmoid
-from kerata.ops.activation import silu as silu
-from kerata.ops.activation import soft_shrink as soft_shrink
-from kerata.ops.activation import softmax as softmax
-from kerata.ops.activation import softplus as softplus
-from kerata.ops.activation import softsign as softsign
-from kerata.ops.activation import sparse_plus as sparse_plus
-from kerata.ops.activation import sparse_sigmoid as sparse_sigmoid
-from kerata.ops.activation import sparsemax as sparsemax
-from kerata.ops.activation import squareplus as squareplus
-from kerata.ops.activation import swish as swish
-from kerata.ops.activation import tanh_shrink as tanh_shrink
-from kerata.ops.activation import threshold as threshold
-from kerata.ops.normalization import batch_normalization as batch_normalization
-from kerata.ops.normalization import layer_normalization as layer_normalization
-from kerata.ops.normalization import moments as moments
-from kerata.ops.normalization import normalize as normalize
-from kerata.ops.normalization import rms_normalization as rms_normalization
-from kerata.ops.convolution import conv as conv
-from kerata.ops.convolution import conv_transpose as conv_transpose
-from kerata.ops.convolution import depth_to_space as depth_to_space
-from kerata.ops.convolution import depthwise_conv as depthwise_conv
-from kerata.ops.convolution import fold as fold
-from kerata.ops.convolution import separable_conv as separable_conv
-from kerata.ops.convolution import space_to_depth as space_to_depth
-from kerata.ops.convolution import unfold as unfold
-from kerata.ops.pooling import adaptive_average_pool as adaptive_average_pool
-from kerata.ops.pooling import adaptive_max_pool as adaptive_max_pool
-from kerata.ops.pooling import average_pool as average_pool
-from kerata.ops.pooling import max_pool as max_pool
-from kerata.ops.classification import binary_crossentropy as binary_crossentropy
-from kerata.ops.classification import categorical_crossentropy as categorical_crossentropy
-from kerata.ops.classification import multi_hot as multi_hot
-from kerata.ops.classification import one_hot as one_hot
-from kerata.ops.classification import psnr as psnr
-from kerata.ops.classification import sparse_categorical_crossentropy as sparse_categorical_crossentropy
-from kerata.ops.ctc import ctc_decode as ctc_decode
-from kerata.ops.ctc import ctc_loss as ctc_loss
+from kerata.ops.activation import (
+    celu as celu,
+    elu as elu,
+    gelu as gelu,
+    glu as glu,
+    hard_shrink as hard_shrink,
+    hard_sigmoid as hard_sigmoid,
+    hard_silu as hard_silu,
+    hard_swish as hard_swish,
+    hard_tanh as hard_tanh,
+    leaky_relu as leaky_relu,
+    log_sigmoid as log_sigmoid,
+    log_softmax as log_softmax,
+    relu as relu,
+    relu6 as relu6,
+    selu as selu,
+    sigmoid as sigmoid,
+    silu as silu,
+    soft_shrink as soft_shrink,
+    softmax as softmax,
+    softplus as softplus,
+    softsign as softsign,
+    sparse_plus as sparse_plus,
+    sparse_sigmoid as sparse_sigmoid,
+    sparsemax as sparsemax,
+    squareplus as squareplus,
+    swish as swish,
+    tanh_shrink as tanh_shrink,
+    threshold as threshold,
+)
 from kerata.ops.attention import dot_product_attention as dot_product_attention
+from kerata.ops.classification import (
+    binary_crossentropy as binary_crossentropy,
+    categorical_crossentropy as categorical_crossentropy,
+    multi_hot as multi_hot,
+    one_hot as one_hot,
+    psnr as psnr,
+    sparse_categorical_crossentropy as sparse_categorical_crossentropy,
+)
+from kerata.ops.convolution import (
+    conv as conv,
+    conv_transpose as conv_transpose,
+    depth_to_space as depth_to_space,
+    depthwise_conv as depthwise_conv,
+    fold as fold,
+    separable_conv as separable_conv,
+    space_to_depth as space_to_depth,
+    unfold as unfold,
+)
+from kerata.ops.ctc import ctc_decode as ctc_decode, ctc_loss as ctc_loss
+from kerata.ops.elementwise import polar as polar
+from kerata.ops.normalization import (
+    batch_normalization as batch_normalization,
+    layer_normalization as layer_normalization,
+    moments as moments,
+    normalize as normalize,
+    rms_normalization as rms_normalization,
+)
+from kerata.ops.pooling import (
+    adaptive_average_pool as adaptive_average_pool,
+    adaptive_max_pool as adaptive_max_pool,
+    average_pool as average_pool,
+    max_pool as max_pool,
+)

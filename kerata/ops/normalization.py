@@ -10,8 +10,7 @@ from kerata.engine.dtypes import as_float
 from kerata.engine.errors import positive_int
 from kerata.engine.op import op
 from kerata.kernels import normalization as kernels
-from kerata.ops.arguments import array, one_axis
-from kerata.ops.arguments import axes as axes_of
+from kerata.ops.arguments import array, axes as axes_of, one_axis
 
 
 def _wide(x):

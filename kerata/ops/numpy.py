@@ -1,222 +1,240 @@
 """The ops that NumPy has too."""
 
-from kerata.ops.core import array as array
-from kerata.ops.core import ndim as ndim
-from kerata.ops.core import size as size
+from kerata.ops.arithmetic import (
+    add as add,
+    divide as divide,
+    divide_no_nan as divide_no_nan,
+    floor_divide as floor_divide,
+    fmax as fmax,
+    fmin as fmin,
+    fmod as fmod,
+    gcd as gcd,
+    heaviside as heaviside,
+    hypot as hypot,
+    lcm as lcm,
+    ldexp as ldexp,
+    logaddexp as logaddexp,
+    logaddexp2 as logaddexp2,
+    maximum as maximum,
+    minimum as minimum,
+    mod as mod,
+    multiply as multiply,
+    nextafter as nextafter,
+    power as power,
+    subtract as subtract,
+    true_divide as true_divide,
+)
 from kerata.ops.control_flow import vectorize as vectorize
-from kerata.ops.elementwise import abs as abs
-from kerata.ops.elementwise import absolute as absolute
-from kerata.ops.elementwise import angle as angle
-from kerata.ops.elementwise import cbrt as cbrt
-from kerata.ops.elementwise import ceil as ceil
-from kerata.ops.elementwise import clip as clip
-from kerata.ops.elementwise import conj as conj
-from kerata.ops.elementwise import conjugate as conjugate
-from kerata.ops.elementwise import exp as exp
-from kerata.ops.elementwise import exp2 as exp2
-from kerata.ops.elementwise import expm1 as expm1
-from kerata.ops.elementwise import fabs as fabs
-from kerata.ops.elementwise import floor as floor
-from kerata.ops.elementwise import i0 as i0
-from kerata.ops.elementwise import imag as imag
-from kerata.ops.elementwise import log as log
-from kerata.ops.elementwise import log10 as log10
-from kerata.ops.elementwise import log1p as log1p
-from kerata.ops.elementwise import log2 as log2
-from kerata.ops.elementwise import nan_to_num as nan_to_num
-from kerata.ops.elementwise import negative as negative
-from kerata.ops.elementwise import real as real
-from kerata.ops.elementwise import reciprocal as reciprocal
-from kerata.ops.elementwise import round as round
-from kerata.ops.elementwise import sign as sign
-from kerata.ops.elementwise import signbit as signbit
-from kerata.ops.elementwise import sqrt as sqrt
-from kerata.ops.elementwise import square as square
-from kerata.ops.elementwise import trunc as trunc
-from kerata.ops.trigonometry import arccos as arccos
-from kerata.ops.trigonometry import arccosh as arccosh
-from kerata.ops.trigonometry import arcsin as arcsin
-from kerata.ops.trigonometry import arcsinh as arcsinh
-from kerata.ops.trigonometry import arctan as arctan
-from kerata.ops.trigonometry import arctan2 as arctan2
-from kerata.ops.trigonometry import arctanh as arctanh
-from kerata.ops.trigonometry import cos as cos
-from kerata.ops.trigonometry import cosh as cosh
-from kerata.ops.trigonometry import deg2rad as deg2rad
-from kerata.ops.trigonometry import rad2deg as rad2deg
-from kerata.ops.trigonometry import sin as sin
-from kerata.ops.trigonometry import sinc as sinc
-from kerata.ops.trigonometry import sinh as sinh
-from kerata.ops.trigonometry import tan as tan
-from kerata.ops.trigonometry import tanh as tanh
-from kerata.ops.arithmetic import add as add
-from kerata.ops.arithmetic import divide as divide
-from kerata.ops.arithmetic import divide_no_nan as divide_no_nan
-from kerata.ops.arithmetic import floor_divide as floor_divide
-from kerata.ops.arithmetic import fmax as fmax
-from kerata.ops.arithmetic import fmin as fmin
-from kerata.ops.arithmetic import fmod as fmod
-from kerata.ops.arithmetic import gcd as gcd
-from kerata.ops.arithmetic import heaviside as heaviside
-from kerata.ops.arithmetic import hypot as hypot
-from kerata.ops.arithmetic import lcm as lcm
-from kerata.ops.arithmetic import ldexp as ldexp
-from kerata.ops.arithmetic import logaddexp as logaddexp
-from kerata.ops.arithmetic import logaddexp2 as logaddexp2
-from kerata.ops.arithmetic import maximum as maximum
-from kerata.ops.arithmetic import minimum as minimum
-from kerata.ops.arithmetic import mod as mod
-from kerata.ops.arithmetic import multiply as multiply
-from kerata.ops.arithmetic import nextafter as nextafter
-from kerata.ops.arithmetic import power as power
-from kerata.ops.arithmetic import subtract as subtract
-from kerata.ops.arithmetic import true_divide as true_divide
-from kerata.ops.logic import allclose as allclose
-from kerata.ops.logic import bitwise_and as bitwise_and
-from kerata.ops.logic import bitwise_invert as bitwise_invert
-from kerata.ops.logic import bitwise_left_shift as bitwise_left_shift
-from kerata.ops.logic import bitwise_not as bitwise_not
-from kerata.ops.logic import bitwise_or as bitwise_or
-from kerata.ops.logic import bitwise_right_shift as bitwise_right_shift
-from kerata.ops.logic import bitwise_xor as bitwise_xor
-from kerata.ops.logic import equal as equal
-from kerata.ops.logic import greater as greater
-from kerata.ops.logic import greater_equal as greater_equal
-from kerata.ops.logic import isclose as isclose
-from kerata.ops.logic import isfinite as isfinite
-from kerata.ops.logic import isin as isin
-from kerata.ops.logic import isinf as isinf
-from kerata.ops.logic import isnan as isnan
-from kerata.ops.logic import isneginf as isneginf
-from kerata.ops.logic import isposinf as isposinf
-from kerata.ops.logic import isreal as isreal
-from kerata.ops.logic import left_shift as left_shift
-from kerata.ops.logic import less as less
-from kerata.ops.logic import less_equal as less_equal
-from kerata.ops.logic import logical_and as logical_and
-from kerata.ops.logic import logical_not as logical_not
-from kerata.ops.logic import logical_or as logical_or
-from kerata.ops.logic import logical_xor as logical_xor
-from kerata.ops.logic import not_equal as not_equal
-from kerata.ops.logic import right_shift as right_shift
-from kerata.ops.reductions import all as all
-from kerata.ops.reductions import amax as amax
-from kerata.ops.reductions import amin as amin
-from kerata.ops.reductions import any as any
-from kerata.ops.reductions import argmax as argmax
-from kerata.ops.reductions import argmin as argmin
-from kerata.ops.reductions import average as average
-from kerata.ops.reductions import count_nonzero as count_nonzero
-from kerata.ops.reductions import cumprod as cumprod
-from kerata.ops.reductions import cumsum as cumsum
-from kerata.ops.reductions import max as max
-from kerata.ops.reductions import mean as mean
-from kerata.ops.reductions import min as min
-from kerata.ops.reductions import nanargmax as nanargmax
-from kerata.ops.reductions import nanargmin as nanargmin
-from kerata.ops.reductions import nancumprod as nancumprod
-from kerata.ops.reductions import nancumsum as nancumsum
-from kerata.ops.reductions import nanmax as nanmax
-from kerata.ops.reductions import nanmean as nanmean
-from kerata.ops.reductions import nanmin as nanmin
-from kerata.ops.reductions import nanprod as nanprod
-from kerata.ops.reductions import nanstd as nanstd
-from kerata.ops.reductions import nansum as nansum
-from kerata.ops.reductions import nanvar as nanvar
-from kerata.ops.reductions import prod as prod
-from kerata.ops.reductions import ptp as ptp
-from kerata.ops.reductions import std as std
-from kerata.ops.reductions import sum as sum
-from kerata.ops.reductions import var as var
-from kerata.ops.statistics import bincount as bincount
-from kerata.ops.statistics import corrcoef as corrcoef
-from kerata.ops.statistics import correlate as correlate
-from kerata.ops.statistics import digitize as digitize
-from kerata.ops.statistics import histogram as histogram
-from kerata.ops.statistics import median as median
-from kerata.ops.statistics import nanmedian as nanmedian
-from kerata.ops.statistics import nanpercentile as nanpercentile
-from kerata.ops.statistics import nanquantile as nanquantile
-from kerata.ops.statistics import percentile as percentile
-from kerata.ops.statistics import quantile as quantile
-from kerata.ops.statistics import trapezoid as trapezoid
-from kerata.ops.creation import arange as arange
-from kerata.ops.creation import bartlett as bartlett
-from kerata.ops.creation import blackman as blackman
-from kerata.ops.creation import empty as empty
-from kerata.ops.creation import empty_like as empty_like
-from kerata.ops.creation import eye as eye
-from kerata.ops.creation import full as full
-from kerata.ops.creation import full_like as full_like
-from kerata.ops.creation import geomspace as geomspace
-from kerata.ops.creation import hamming as hamming
-from kerata.ops.creation import hanning as hanning
-from kerata.ops.creation import identity as identity
-from kerata.ops.creation import kaiser as kaiser
-from kerata.ops.creation import linspace as linspace
-from kerata.ops.creation import logspace as logspace
-from kerata.ops.creation import meshgrid as meshgrid
-from kerata.ops.creation import ones as ones
-from kerata.ops.creation import ones_like as ones_like
-from kerata.ops.creation import tri as tri
-from kerata.ops.creation import vander as vander
-from kerata.ops.creation import zeros as zeros
-from kerata.ops.creation import zeros_like as zeros_like
-from kerata.ops.shaping import append as append
-from kerata.ops.shaping import array_split as array_split
-from kerata.ops.shaping import broadcast_to as broadcast_to
-from kerata.ops.shaping import concatenate as concatenate
-from kerata.ops.shaping import copy as copy
-from kerata.ops.shaping import dsplit as dsplit
-from kerata.ops.shaping import dstack as dstack
-from kerata.ops.shaping import expand_dims as expand_dims
-from kerata.ops.shaping import flip as flip
-from kerata.ops.shaping import fliplr as fliplr
-from kerata.ops.shaping import flipud as flipud
-from kerata.ops.shaping import hsplit as hsplit
-from kerata.ops.shaping import hstack as hstack
-from kerata.ops.shaping import moveaxis as moveaxis
-from kerata.ops.shaping import pad as pad
-from kerata.ops.shaping import ravel as ravel
-from kerata.ops.shaping import repeat as repeat
-from kerata.ops.shaping import reshape as reshape
-from kerata.ops.shaping import roll as roll
-from kerata.ops.shaping import rot90 as rot90
-from kerata.ops.shaping import split as split
-from kerata.ops.shaping import squeeze as squeeze
-from kerata.ops.shaping import stack as stack
-from kerata.ops.shaping import swapaxes as swapaxes
-from kerata.ops.shaping import tile as tile
-from kerata.ops.shaping import transpose as transpose
-from kerata.ops.shaping import view as view
-from kerata.ops.shaping import vsplit as vsplit
-from kerata.ops.shaping import vstack as vstack
-from kerata.ops.indexing import argpartition as argpartition
-from kerata.ops.indexing import argsort as argsort
-from kerata.ops.indexing import diff as diff
-from kerata.ops.indexing import get_item as get_item
-from kerata.ops.indexing import nonzero as nonzero
-from kerata.ops.indexing import searchsorted as searchsorted
-from kerata.ops.indexing import select as select
-from kerata.ops.indexing import sort as sort
-from kerata.ops.indexing import take as take
-from kerata.ops.indexing import take_along_axis as take_along_axis
-from kerata.ops.indexing import unique as unique
-from kerata.ops.indexing import unravel_index as unravel_index
-from kerata.ops.indexing import where as where
-from kerata.ops.products import cross as cross
-from kerata.ops.products import diag as diag
-from kerata.ops.products import diagflat as diagflat
-from kerata.ops.products import diagonal as diagonal
-from kerata.ops.products import dot as dot
-from kerata.ops.products import einsum as einsum
-from kerata.ops.products import inner as inner
-from kerata.ops.products import kron as kron
-from kerata.ops.products import matmul as matmul
-from kerata.ops.products import outer as outer
-from kerata.ops.products import tensordot as tensordot
-from kerata.ops.products import trace as trace
-from kerata.ops.products import tril as tril
-from kerata.ops.products import triu as triu
-from kerata.ops.products import vdot as vdot
+from kerata.ops.core import array as array, ndim as ndim, size as size
+from kerata.ops.creation import (
+    arange as arange,
+    bartlett as bartlett,
+    blackman as blackman,
+    empty as empty,
+    empty_like as empty_like,
+    eye as eye,
+    full as full,
+    full_like as full_like,
+    geomspace as geomspace,
+    hamming as hamming,
+    hanning as hanning,
+    identity as identity,
+    kaiser as kaiser,
+    linspace as linspace,
+    logspace as logspace,
+    meshgrid as meshgrid,
+    ones as ones,
+    ones_like as ones_like,
+    tri as tri,
+    vander as vander,
+    zeros as zeros,
+    zeros_like as zeros_like,
+)
+from kerata.ops.elementwise import (
+    abs as abs,
+    absolute as absolute,
+    angle as angle,
+    cbrt as cbrt,
+    ceil as ceil,
+    clip as clip,
+    conj as conj,
+    conjugate as conjugate,
+    exp as exp,
+    exp2 as exp2,
+    expm1 as expm1,
+    fabs as fabs,
+    floor as floor,
+    i0 as i0,
+    imag as imag,
+    log as log,
+    log1p as log1p,
+    log2 as log2,
+    log10 as log10,
+    nan_to_num as nan_to_num,
+    negative as negative,
+    real as real,
+    reciprocal as reciprocal,
+    round as round,
+    sign as sign,
+    signbit as signbit,
+    sqrt as sqrt,
+    square as square,
+    trunc as trunc,
+)
+from kerata.ops.indexing import (
+    argpartition as argpartition,
+    argsort as argsort,
+    diff as diff,
+    get_item as get_item,
+    nonzero as nonzero,
+    searchsorted as searchsorted,
+    select as select,
+    sort as sort,
+    take as take,
+    take_along_axis as take_along_axis,
+    unique as unique,
+    unravel_index as unravel_index,
+    where as where,
+)
 from kerata.ops.linalg import slogdet as slogdet
+from kerata.ops.logic import (
+    allclose as allclose,
+    bitwise_and as bitwise_and,
+    bitwise_invert as bitwise_invert,
+    bitwise_left_shift as bitwise_left_shift,
+    bitwise_not as bitwise_not,
+    bitwise_or as bitwise_or,
+    bitwise_right_shift as bitwise_right_shift,
+    bitwise_xor as bitwise_xor,
+    equal as equal,
+    greater as greater,
+    greater_equal as greater_equal,
+    isclose as isclose,
+    isfinite as isfinite,
+    isin as isin,
+    isinf as isinf,
+    isnan as isnan,
+    isneginf as isneginf,
+    isposinf as isposinf,
+    isreal as isreal,
+    left_shift as left_shift,
+    less as less,
+    less_equal as less_equal,
+    logical_and as logical_and,
+    logical_not as logical_not,
+    logical_or as logical_or,
+    logical_xor as logical_xor,
+    not_equal as not_equal,
+    right_shift as right_shift,
+)
+from kerata.ops.products import (
+    cross as cross,
+    diag as diag,
+    diagflat as diagflat,
+    diagonal as diagonal,
+    dot as dot,
+    einsum as einsum,
+    inner as inner,
+    kron as kron,
+    matmul as matmul,
+    outer as outer,
+    tensordot as tensordot,
+    trace as trace,
+    tril as tril,
+    triu as triu,
+    vdot as vdot,
+)
+from kerata.ops.reductions import (
+    all as all,
+    amax as amax,
+    amin as amin,
+    any as any,
+    argmax as argmax,
+    argmin as argmin,
+    average as average,
+    count_nonzero as count_nonzero,
+    cumprod as cumprod,
+    cumsum as cumsum,
+    max as max,
+    mean as mean,
+    min as min,
+    nanargmax as nanargmax,
+    nanargmin as nanargmin,
+    nancumprod as nancumprod,
+    nancumsum as nancumsum,
+    nanmax as nanmax,
+    nanmean as nanmean,
+    nanmin as nanmin,
+    nanprod as nanprod,
+    nanstd as nanstd,
+    nansum as nansum,
+    nanvar as nanvar,
+    prod as prod,
+    ptp as ptp,
+    std as std,
+    sum as sum,
+    var as var,
+)
+from kerata.ops.shaping import (
+    append as append,
+    array_split as array_split,
+    broadcast_to as broadcast_to,
+    concatenate as concatenate,
+    copy as copy,
+    dsplit as dsplit,
+    dstack as dstack,
+    expand_dims as expand_dims,
+    flip as flip,
+    fliplr as fliplr,
+    flipud as flipud,
+    hsplit as hsplit,
+    hstack as hstack,
+    moveaxis as moveaxis,
+    pad as pad,
+    ravel as ravel,
+    repeat as repeat,
+    reshape as reshape,
+    roll as roll,
+    rot90 as rot90,
+    split as split,
+    squeeze as squeeze,
+    stack as stack,
+    swapaxes as swapaxes,
+    tile as tile,
+    transpose as transpose,
+    view as view,
+    vsplit as vsplit,
+    vstack as vstack,
+)
+from kerata.ops.statistics import (
+    bincount as bincount,
+    corrcoef as corrcoef,
+    correlate as correlate,
+    digitize as digitize,
+    histogram as histogram,
+    median as median,
+    nanmedian as nanmedian,
+    nanpercentile as nanpercentile,
+    nanquantile as nanquantile,
+    percentile as percentile,
+    quantile as quantile,
+    trapezoid as trapezoid,
+)
+from kerata.ops.trigonometry import (
+    arccos as arccos,
+    arccosh as arccosh,
+    arcsin as arcsin,
+    arcsinh as arcsinh,
+    arctan as arctan,
+    arctan2 as arctan2,
+    arctanh as arctanh,
+    cos as cos,
+    cosh as cosh,
+    deg2rad as deg2rad,
+    rad2deg as rad2deg,
+    sin as sin,
+    sinc as sinc,
+    sinh as sinh,
+    tan as tan,
+    tanh as tanh,
+)

@@ -137,9 +137,10 @@ def einsum(subscripts, *operands, **kwargs):
         "..." in t or len(t) == x.ndim for t, x in zip(terms, operands, strict=True)
     )
     if not fits:
+        shapes = ", ".join(str(x.shape) for x in operands)
         raise ValueError(
             "`subscripts` must name each axis of each operand by a letter.\n"
-            f"Received: subscripts={subscripts!r}, shapes {', '.join(str(x.shape) for x in operands)}"
+            f"Received: subscripts={subscripts!r}, shapes {shapes}"
         )
     kwargs.setdefault("preferred_element_type", _accumulator(*operands))
     return jnp.einsum(subscripts, *operands, **kwargs)

@@ -189,8 +189,8 @@ def _sample(x, rows, columns, interpolation, fill_mode, fill_value):
 
 def _grid(x):
     """Return the row and the column of each pixel, as floats."""
-    rows, columns = jnp.meshgrid(*(jnp.arange(n, dtype="float32") for n in x.shape[1:3]), indexing="ij")
-    return rows, columns
+    sides = [jnp.arange(n, dtype="float32") for n in x.shape[1:3]]
+    return jnp.meshgrid(*sides, indexing="ij")
 
 
 def _project(x, matrices, interpolation, fill_mode, fill_value):

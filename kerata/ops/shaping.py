@@ -67,9 +67,7 @@ def transpose(x, axes=None):
     """
     x = array(x)
     if axes is not None and sorted(one_axis(a, x.ndim, "axes") for a in axes) != [*range(x.ndim)]:
-        raise ValueError(
-            f"`axes` must name each of the {x.ndim} axes once.\nReceived: axes={axes}"
-        )
+        raise ValueError(f"`axes` must name each of the {x.ndim} axes once.\nReceived: axes={axes}")
     return jnp.transpose(x, axes)
 
 

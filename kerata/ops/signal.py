@@ -4,7 +4,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from kerata.engine.dtypes import as_float
 from kerata.engine.errors import positive_int
 from kerata.engine.op import op
 from kerata.ops.arguments import array, rank_at_least

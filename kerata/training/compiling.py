@@ -49,6 +49,7 @@ class Compiled:
 class Compiling:
     """The part of `Trainer` that holds what `compile` sets."""
 
+    trainable_variables: Any
     optimizer: Any = None
     loss: Any = None
     compiled = False

@@ -44,9 +44,11 @@ class Feed:
         num_batches: batches in a pass; None where that is not known.
         infinite: whether a pass never ends.
         one_shot: whether there is only one pass.
+        seed: integers that the order follows from, where there is an order to choose.
     """
 
     num_batches: int | None = None
+    seed: tuple[int, ...] = (0,)
     infinite = False
     one_shot = False
 
@@ -97,19 +99,22 @@ class ArrayFeed(Feed):
         return self._structure.unflatten(self._leaves)
 
     def batches(self, number: int, start: int = 0) -> Iterator:
-        order = None
-        if self.shuffle == "batch":
-            order = permutation(self.seed, number, self.num_batches)
-        elif self.shuffle:
-            order = permutation(self.seed, number, self.length)
-        size, length = self.batch_size, self.length
-        for position in range(start, self.num_batches):
-            if self.shuffle == "batch":
-                position = int(order[position])
-            low, high = position * size, min((position + 1) * size, length)
-            rows = slice(low, high) if order is None or self.shuffle == "batch" else order[low:high]
+        for rows in itertools.islice(self._rows(number), start, None):
             batch = self._structure.unflatten([take(rows) for take in self._takers])
             yield batch if self.class_weights is None else self.class_weights.apply(batch)
+
+    def _rows(self, number: int) -> Iterator:
+        """Yield the rows of each batch: a slice, or an array of indices."""
+        starts = range(0, self.length, self.batch_size)
+        if self.shuffle and self.shuffle != "batch":
+            order = permutation(self.seed, number, self.length)
+            for low in starts:
+                yield order[low : low + self.batch_size]
+            return
+        if self.shuffle:
+            starts = [starts[i] for i in permutation(self.seed, number, len(starts))]
+        for low in starts:
+            yield slice(low, min(low + self.batch_size, self.length))
 
 
 def _taker(leaf) -> Callable:
@@ -151,16 +156,16 @@ class PyDatasetFeed(Feed):
         if self.num_batches == 0:
             raise _no_batches(dataset)
         self.infinite = self.num_batches is None
-        self.shuffle = bool(shuffle) and not self.infinite
+        self.shuffle = bool(shuffle)
         self.seed = tuple(seed)
         self.class_weights = class_weights
 
     def batches(self, number: int, start: int = 0) -> Iterator:
         indices: Iterable[int] = itertools.count(start)
-        if self.shuffle:
-            indices = permutation(self.seed, number, self.num_batches)[start:].tolist()
-        elif self.num_batches is not None:
+        if self.num_batches is not None:
             indices = range(start, self.num_batches)
+            if self.shuffle:
+                indices = permutation(self.seed, number, self.num_batches)[start:].tolist()
         for batch in read_in_order(self.dataset, indices):
             yield _prepared(batch, self.class_weights)
 

@@ -147,7 +147,6 @@ def _pairs(groups, values) -> list:
 class Stepping(Compiling):
     """The part of `Trainer` that says what happens with one batch."""
 
-    trainable_variables: Any
     non_trainable_variables: Any
     losses: Any
 

@@ -43,6 +43,9 @@ class Trainer(Stepping):
         "predict_function _trained _resume_from".split()
     )
 
+    built: bool
+    __call__: Any
+
     def __init__(self):
         # Nothing to set up: all state has a default, so that mixing in is enough.
         pass
@@ -133,7 +136,7 @@ class Trainer(Stepping):
         )  # fmt: skip
         if feed.infinite and steps_per_epoch is None and epochs - initial_epoch > 1:
             raise _endless("fit", "steps_per_epoch")
-        state = TrainingState(self, Stream(feed), getattr(feed, "seed", (0,)), initial_epoch)
+        state = TrainingState(self, Stream(feed), feed.seed, initial_epoch)
         self._prepare(state.stream, TRAIN, "fit()")
         validate = self._validation(
             validation_data, validation_batch_size or batch_size, validation_steps

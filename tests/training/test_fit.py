@@ -150,7 +150,7 @@ SOURCES = {
     "arrays": lambda: {"x": X.astype("float64"), "y": Y},
     "device arrays": lambda: {"x": kerata.ops.convert_to_tensor(X), "y": Y},
     "pandas": lambda: {"x": pandas.DataFrame(X), "y": pandas.Series(Y[:, 0])},
-    "generator": lambda: {"x": (batch for batch in Batches())},
+    "generator": lambda: {"x": ((x.astype("float64"), y) for x, y in Batches())},
     "PyDataset": lambda: {"x": Batches()},
     "PyDataset with workers": lambda: {"x": Batches(workers=2)},
     "iterable": lambda: {"x": Loader()},

@@ -1,6 +1,5 @@
 """Progbar: what it prints, and when."""
 
-import io
 import sys
 
 import numpy as np
@@ -10,16 +9,10 @@ import kerata
 from kerata.utils import Progbar, progbar
 
 
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
 @pytest.fixture
-def terminal(monkeypatch):
-    screen = Terminal()
-    monkeypatch.setattr(sys, "stdout", screen)
-    return screen
+def terminal(capsys, monkeypatch):
+    monkeypatch.setattr(progbar, "is_live", lambda: True)
+    return lambda: capsys.readouterr().out
 
 
 @pytest.fixture
@@ -44,7 +37,7 @@ def test_one_line_drawn_again_in_a_terminal(terminal, clock):
     bar.update(2, [("loss", 9.0)])
     clock.now += 1.5
     bar.update(4, [("loss", 0.25)])
-    assert terminal.getvalue() == (
+    assert terminal() == (
         "\r1/4 ━─── 6s 2s/step - loss: 0.5000\r4/4 ━━━━ 4s 1s/step - loss: 0.2500\n"
     )
 
@@ -54,7 +47,7 @@ def test_a_shorter_line_clears_the_longer_one(terminal, clock):
     bar.update(1, [("a", 1.0), ("b", "long text")])
     bar._values.pop("b")
     bar.update(2)
-    first, second = terminal.getvalue().strip("\r\n").split("\r")
+    first, second = terminal().strip("\r\n").split("\r")
     assert len(second) >= len(first) and second.rstrip() != second
 
 
@@ -129,7 +122,7 @@ def test_time_left(seconds, shown, terminal, clock):
     bar = Progbar(2)
     clock.now += seconds
     bar.update(1)
-    assert f" {shown} " in terminal.getvalue()
+    assert f" {shown} " in terminal()
 
 
 def test_without_interactive_logging_messages_are_logged(capsys, caplog):
@@ -140,3 +133,12 @@ def test_without_interactive_logging_messages_are_logged(capsys, caplog):
     finally:
         kerata.config.enable_interactive_logging()
     assert capsys.readouterr().out == "" and "1/1" in caplog.text
+
+
+def test_live_means_a_terminal(monkeypatch):
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    for is_terminal in (True, False):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda answer=is_terminal: answer, raising=False)
+        assert progbar.is_live() == is_terminal
+    monkeypatch.setitem(sys.modules, "ipykernel", object())
+    assert progbar.is_live()

@@ -18,6 +18,8 @@ class Callback:
         params: dict of the run's parameters: "verbose", "epochs", "steps" (an epoch).
         remembers: class attribute: names of the attributes (plain data) that a resumed training
             needs; see `get_state`.
+        runs_last: class attribute: whether it is called after all others, because it keeps what
+            they remember.
 
     Example:
         >>> class Stop(kerata.callbacks.Callback):
@@ -27,6 +29,7 @@ class Callback:
     """
 
     remembers: tuple[str, ...] = ()
+    runs_last = False
     params: Any = None
     _model: Any = None
 
@@ -234,7 +237,8 @@ class CallbackList:
     def _listeners(self, hook: str) -> list:
         found = self._listening.get(hook)
         if found is None:
-            found = [getattr(c, hook) for c in self.callbacks if _overrides(c, hook)]
+            ordered = sorted(self.callbacks, key=lambda c: getattr(c, "runs_last", False))
+            found = [getattr(c, hook) for c in ordered if _overrides(c, hook)]
             self._listening[hook] = found
         return found
 

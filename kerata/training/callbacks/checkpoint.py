@@ -173,6 +173,8 @@ class BackupAndRestore(Callback):
         ValueError: if `backup_dir` is empty or `save_freq` neither.
     """
 
+    runs_last = True
+
     def __init__(
         self, backup_dir, save_freq="epoch", double_checkpoint=False, delete_checkpoint=True
     ):

@@ -1,0 +1,284 @@
+"""Fast loops of the three usual recurrent cells: for inference, and with gradients by hand.
+
+A step of a small recurrent network costs what its few operations cost to start, so little is left
+in the loops. Sigmoid is written with tanh, so that all gates of an LSTM are one operation (kernels
+come scaled by `halve`). What the gradient needs overwrites the projected inputs. The gradient's
+loop is linear: its factors are computed for all time steps at once before it, and the recurrent
+kernel's gradient in one product after it.
+
+All loops take projected inputs `(time, batch, gates)`, the recurrent kernel, the first states
+`(batch, units)`, masks `(time, batch, 1)` or None, factors `(batch, units)` of the hidden state
+where it meets the recurrent kernel or None, and whether all hidden states are wanted. They return
+the hidden states `(time, batch, units)`, or None, and the last states.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+
+def halve(recurrent_kernel, gates):
+    """Return what to scale each gate's kernel by: sigmoid(x) is 1/2 + 1/2 tanh(x/2)."""
+    halves = np.where(gates, 0.5, 1.0).repeat(recurrent_kernel.shape[0])
+    return jnp.asarray(halves, recurrent_kernel.dtype)
+
+
+def plain(step, projected, states, masks, sequences):
+    """Scan `step(x, states) -> new states`; return hidden states (if `sequences`), last states."""
+
+    def body(states, now):
+        x, valid = now
+        new = step(x, states)
+        if valid is not None:
+            new = tuple(jnp.where(valid, n, s) for n, s in zip(new, states, strict=True))
+        return new, new[0] if sequences else None
+
+    states, hidden = lax.scan(body, states, (projected, masks))
+    return hidden, states
+
+
+def met(h, drop):
+    """Return the hidden state as the recurrent kernel meets it."""
+    return h if drop is None else h * drop
+
+
+def contract(a, b):
+    """Return the sum over time and batch of the outer products of `a` and `b`."""
+    return a.reshape(-1, a.shape[-1]).T @ b.reshape(-1, b.shape[-1])
+
+
+def _at(x, t):
+    """Return `x[t]`."""
+    picked = lax.dynamic_slice(x, (t, 0, 0), (1, *x.shape[1:]), allow_negative_indices=False)
+    return lax.squeeze(picked, (0,))
+
+
+def _put(x, value, t):
+    """Return `x` with `x[t]` overwritten, in place inside a loop."""
+    return lax.dynamic_update_slice(x, value[None], (t, 0, 0), allow_negative_indices=False)
+
+
+def _shifted(first, hidden):
+    """Return the states before each step from the states after each."""
+    return jnp.concatenate([first[None], hidden[:-1]])
+
+
+def _tanh_slope(a):
+    return 1 - a * a
+
+
+def _sigmoid(a):
+    """Return sigmoid(x) from `a`, the tanh of x/2."""
+    return a * 0.5 + 0.5
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(4,))
+def simple_rnn(projected, recurrent, h, masks, sequences):
+    hidden, (h,) = plain(
+        lambda x, states: (jnp.tanh(x + states[0] @ recurrent),),
+        projected, (h,), masks, sequences,
+    )  # fmt: skip
+    return hidden, h
+
+
+def simple_rnn_forward(projected, recurrent, start, masks, sequences):
+    def step(t, loop):
+        h, hidden = loop
+        new = jnp.tanh(_at(hidden, t) + h @ recurrent)
+        h = new if masks is None else jnp.where(_at(masks, t), new, h)
+        return h, _put(hidden, h, t)
+
+    h, hidden = lax.fori_loop(0, projected.shape[0], step, (start, projected))
+    return (hidden if sequences else None, h), (recurrent, start, masks, hidden)
+
+
+def simple_rnn_backward(sequences, saved, cotangents):
+    recurrent, start, masks, hidden = saved
+    d_hidden, d_h = cotangents
+    steps = hidden.shape[0]
+    slopes = _tanh_slope(hidden)
+    if masks is not None:
+        slopes = jnp.where(masks, slopes, 0)
+    transposed = recurrent.T
+
+    def step(k, loop):
+        d_h, d_z = loop
+        t = steps - 1 - k
+        if sequences:
+            d_h = d_h + _at(d_hidden, t)
+        now = d_h * _at(d_z, t)
+        passed = 0 if masks is None else jnp.where(_at(masks, t), 0, d_h)
+        return now @ transposed + passed, _put(d_z, now, t)
+
+    d_h, d_z = lax.fori_loop(0, steps, step, (d_h, slopes))
+    return d_z, contract(_shifted(start, hidden), d_z), d_h, None
+
+
+simple_rnn.defvjp(simple_rnn_forward, simple_rnn_backward)
+
+
+def lstm_cell(a, c):
+    """Return the new states from the gates' tanh, `(batch, 4 * units)`, and the cell state."""
+    i, f, g, o = jnp.split(a, 4, axis=-1)
+    c = _sigmoid(f) * c + _sigmoid(i) * g
+    return _sigmoid(o) * jnp.tanh(c), c
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(5,))
+def lstm(projected, recurrent, h, c, masks, sequences):
+    hidden, (h, c) = plain(
+        lambda x, states: lstm_cell(jnp.tanh(x + states[0] @ recurrent), states[1]),
+        projected, (h, c), masks, sequences,
+    )  # fmt: skip
+    return hidden, h, c
+
+
+def lstm_forward(projected, recurrent, h0, c0, masks, sequences):
+    steps, units = projected.shape[0], recurrent.shape[0]
+
+    # `a`: the projected inputs, step by step replaced by the gates' tanh. `cells`: before and after
+    # each step. With a mask `hidden` is stored too; without, it follows from the two.
+    def step(t, loop):
+        h, a, cells, hidden = loop
+        now = jnp.tanh(_at(a, t) + h @ recurrent)
+        a = _put(a, now, t)
+        i, f, g, o = jnp.split(now, 4, axis=-1)
+        before = _at(cells, t)
+        c = _sigmoid(f) * before + _sigmoid(i) * g
+        if masks is not None:
+            c = jnp.where(_at(masks, t), c, before)
+        # Reading the cell state back from where it is stored saves an operation.
+        cells = lax.optimization_barrier(_put(cells, c, t + 1))
+        new = _sigmoid(o) * jnp.tanh(_at(cells, t + 1))
+        if masks is not None:
+            h = jnp.where(_at(masks, t), new, h)
+            return h, a, cells, _put(hidden, h, t)
+        return new, a, cells, None
+
+    room = jnp.zeros((steps, *c0.shape), c0.dtype)
+    cells = jnp.concatenate([c0[None], room])
+    loop = (h0, projected, cells, None if masks is None else room)
+    h, a, cells, hidden = lax.fori_loop(0, steps, step, loop)
+    tanh_c = jnp.tanh(cells[1:])
+    if hidden is None:
+        hidden = _sigmoid(a[..., 3 * units :]) * tanh_c
+    saved = (recurrent, h0, masks, a, cells, tanh_c, hidden)
+    return (hidden if sequences else None, h, cells[-1]), saved
+
+
+def lstm_backward(sequences, saved, cotangents):
+    recurrent, h0, masks, a, cells, tanh_c, hidden = saved
+    d_hidden, d_h, d_c = cotangents
+    steps = a.shape[0]
+    ai, af, g, ao = jnp.split(a, 4, axis=-1)
+    i, f, o = _sigmoid(ai), _sigmoid(af), _sigmoid(ao)
+    # The gradient's loop is linear: factors of dc in the first three gates, of dh in the last.
+    factors = jnp.concatenate(
+        [
+            g * _tanh_slope(ai) * 0.5,
+            cells[:-1] * _tanh_slope(af) * 0.5,
+            i * _tanh_slope(g),
+            tanh_c * _tanh_slope(ao) * 0.5,
+        ],
+        axis=-1,
+    )
+    through = o * _tanh_slope(tanh_c)  # from dh to dc
+    if masks is not None:
+        factors, through = jnp.where(masks, factors, 0), jnp.where(masks, through, 0)
+        f = jnp.where(masks, f, 1)
+    transposed = recurrent.T
+
+    def step(k, loop):
+        d_h, d_c, d_z = loop
+        t = steps - 1 - k
+        if sequences:
+            d_h = d_h + _at(d_hidden, t)
+        d_c = d_c + d_h * _at(through, t)
+        now = jnp.concatenate([d_c, d_c, d_c, d_h], axis=-1) * _at(d_z, t)
+        passed = 0 if masks is None else jnp.where(_at(masks, t), 0, d_h)
+        return now @ transposed + passed, d_c * _at(f, t), _put(d_z, now, t)
+
+    d_h, d_c, d_z = lax.fori_loop(0, steps, step, (d_h, d_c, factors))
+    return d_z, contract(_shifted(h0, hidden), d_z), d_h, d_c, None
+
+
+lstm.defvjp(lstm_forward, lstm_backward)
+
+
+def _gru_gates(x, h, recurrent, inner):
+    """Return the tanh of both gates, the candidate, and its recurrent part."""
+    units = recurrent.shape[0]
+    q = h @ recurrent
+    a = lax.optimization_barrier(jnp.tanh(x[:, : 2 * units] + q[:, : 2 * units]))
+    q = q[:, 2 * units :] + inner
+    return a, jnp.tanh(x[:, 2 * units :] + _sigmoid(a[:, units:]) * q), q
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(5,))
+def gru(projected, recurrent, inner, h, masks, sequences):
+    def step(x, states):
+        (h,) = states
+        a, candidate, _ = _gru_gates(x, h, recurrent, inner)
+        return (candidate + _sigmoid(a[:, : h.shape[1]]) * (h - candidate),)
+
+    hidden, (h,) = plain(step, projected, (h,), masks, sequences)
+    return hidden, h
+
+
+def gru_forward(projected, recurrent, inner, start, masks, sequences):
+    steps, units = projected.shape[0], recurrent.shape[0]
+
+    # `a`: the projected inputs, replaced by the gates' tanh and the candidate.
+    def step(t, loop):
+        h, a, inners, hidden = loop
+        gates, candidate, q = _gru_gates(_at(a, t), h, recurrent, inner)
+        a = _put(a, jnp.concatenate([gates, candidate], axis=-1), t)
+        new = candidate + _sigmoid(gates[:, :units]) * (h - candidate)
+        h = new if masks is None else jnp.where(_at(masks, t), new, h)
+        return h, a, _put(inners, q, t), _put(hidden, h, t)
+
+    room = jnp.zeros((steps, *start.shape), start.dtype)
+    h, a, inners, hidden = lax.fori_loop(0, steps, step, (start, projected, room, room))
+    saved = (recurrent, start, masks, a, inners, hidden)
+    return (hidden if sequences else None, h), saved
+
+
+def gru_backward(sequences, saved, cotangents):
+    recurrent, start, masks, a, inners, hidden = saved
+    d_hidden, d_h = cotangents
+    steps, units = a.shape[0], recurrent.shape[0]
+    before = _shifted(start, hidden)
+    az, ar, candidate = jnp.split(a, 3, axis=-1)
+    z = _sigmoid(az)
+    # Factors of dh: in update gate and reset gate, and in the candidate's sum.
+    to_candidate = (1 - z) * _tanh_slope(candidate)
+    to_gates = [
+        (before - candidate) * _tanh_slope(az) * 0.5,
+        to_candidate * inners * _tanh_slope(ar) * 0.5,
+    ]
+    factors = jnp.concatenate([*to_gates, to_candidate * _sigmoid(ar)], axis=-1)
+    if masks is not None:
+        factors, to_candidate = jnp.where(masks, factors, 0), jnp.where(masks, to_candidate, 0)
+        z = jnp.where(masks, z, 1)
+    transposed = recurrent.T
+
+    def step(k, loop):
+        d_h, all_d_h = loop
+        t = steps - 1 - k
+        if sequences:
+            d_h = lax.optimization_barrier(d_h + _at(all_d_h, t))
+        d_q = jnp.tile(d_h, 3) * _at(factors, t)
+        return d_q @ transposed + d_h * _at(z, t), _put(all_d_h, d_h, t)
+
+    loop = (d_h, d_hidden if sequences else jnp.zeros_like(hidden))
+    d_h, all_d_h = lax.fori_loop(0, steps, step, loop)
+    d_q = jnp.tile(all_d_h, 3) * factors
+    d_projected = jnp.concatenate([d_q[..., : 2 * units], all_d_h * to_candidate], axis=-1)
+    d_inner = d_q[..., 2 * units :].sum((0, 1))
+    return d_projected, contract(before, d_q), d_inner, d_h, None
+
+
+gru.defvjp(_gru_forward, _gru_backward)
