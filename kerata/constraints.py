@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from kerata.engine import settings
 from kerata.engine.configurable import (
     Configurable,
-    deserialize as _deserialize,
+    deserialize_in,
     publish,
     resolve,
     serialize as _serialize,
@@ -124,7 +124,7 @@ def serialize(constraint):
 
 def deserialize(config, custom_objects=None):
     """Return the constraint that `serialize` wrote as `config`."""
-    return _deserialize(config, custom_objects=custom_objects)
+    return deserialize_in("keras.constraints", config, custom_objects)
 
 
 def get(identifier):
@@ -141,4 +141,4 @@ def get(identifier):
         >>> kerata.constraints.get("non_neg")([-1.0, 2.0])
         Array([0., 2.], dtype=float32)
     """
-    return resolve(identifier, _NAMES, "constraint")
+    return resolve(identifier, _NAMES, "constraint", deserialize)

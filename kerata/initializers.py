@@ -14,6 +14,7 @@ import numpy as np
 from kerata.engine.configurable import (
     Configurable,
     deserialize as _deserialize,
+    deserialize_in,
     publish,
     resolve,
     serialize as _serialize,
@@ -422,7 +423,7 @@ def serialize(initializer):
 
 def deserialize(config, custom_objects=None):
     """Return the initializer that `serialize` wrote as `config`."""
-    return _deserialize(config, custom_objects=custom_objects)
+    return deserialize_in("keras.initializers", config, custom_objects)
 
 
 def get(identifier):
@@ -441,4 +442,4 @@ def get(identifier):
     """
     if isinstance(identifier, (np.ndarray, jax.Array)):
         return Constant(identifier)
-    return resolve(identifier, _NAMES, "initializer")
+    return resolve(identifier, _NAMES, "initializer", deserialize)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from kerata.engine.configurable import (
     Configurable,
-    deserialize as _deserialize,
+    deserialize_in,
     publish,
     resolve,
     serialize as _serialize,
@@ -143,7 +143,7 @@ def serialize(regularizer):
 
 def deserialize(config, custom_objects=None):
     """Return the regularizer that `serialize` wrote as `config`."""
-    return _deserialize(config, custom_objects=custom_objects)
+    return deserialize_in("keras.regularizers", config, custom_objects)
 
 
 def get(identifier):
@@ -160,4 +160,4 @@ def get(identifier):
         >>> kerata.regularizers.get("l2").l2
         0.01
     """
-    return resolve(identifier, _NAMES, "regularizer")
+    return resolve(identifier, _NAMES, "regularizer", deserialize)

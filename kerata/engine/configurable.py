@@ -10,6 +10,7 @@ import inspect
 import types
 import weakref
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -90,6 +91,7 @@ class Configurable:
         `super().get_config()` for those of the next class.
         """
         recorded = vars(self).get("_arguments", {})
+        cls: Any
         for cls in type(self).__mro__:
             if "get_config" not in cls.__dict__ and cls in recorded:
                 args, kwargs = recorded[cls]
@@ -298,7 +300,7 @@ def deserialize(config, custom_objects: Mapping | None = None, safe_mode: bool =
     return _make(cls, config, dict(inner), safe_mode)
 
 
-def _make(cls: type, config: Mapping, inner: dict, safe_mode: bool):
+def _make(cls: Any, config: Mapping, inner: dict, safe_mode: bool):
     """Make an instance of `cls`; then build and compile it as it was when it was saved."""
     instance = cls.from_config(inner)
     for step in ("build", "compile"):
@@ -315,7 +317,8 @@ def find_class(config: Mapping) -> type:
     Raises:
         ValueError: if there is no such public or registered class.
     """
-    module, name = config.get("module"), config["class_name"]
+    module: Any = config.get("module")
+    name = config["class_name"]
     registered = config.get("registered_name")
     is_ours = isinstance(module, str) and (module == "keras" or module.startswith("keras."))
     found = registry.custom_object(registered) if isinstance(registered, str) else None

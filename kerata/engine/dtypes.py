@@ -47,7 +47,7 @@ def standardize_dtype(dtype) -> str:
     name = getattr(dtype, "name", None)
     if not isinstance(name, str):
         name = getattr(dtype, "__name__", str(dtype))
-    name = name.removeprefix("torch.")
+    name = str(name).removeprefix("torch.")
     if name in ("str", "str_", "object", "object_", "bytes", "bytes_") or name.startswith("str"):
         return "string"
     if name == "bool_":

@@ -11,6 +11,7 @@ hold, then what came ("Received: ..."), then, where it helps, what to do.
 import difflib
 import numbers
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class KerataError(Exception):
@@ -124,12 +125,13 @@ def int_tuple(name: str, value, length: int, owner=None, allow_zero: bool = Fals
     return tuple(int(v) for v in values)
 
 
-def probability(name: str, value, owner=None) -> float:
+def probability(name: str, value: Any, owner=None) -> float:
     """Return `value`.
 
     Raises:
         ValueError: if it is not a number in [0, 1].
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value <= 1:
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not (is_number and 0 <= value <= 1):
         raise argument_error(name, "be a number between 0 and 1", value, owner)
     return value

@@ -191,9 +191,11 @@ def resolve(identifier, namespace: Mapping, kind: str, deserialize: Callable | N
     if identifier is None:
         return None
     if isinstance(identifier, Mapping):
-        if deserialize is None:
-            from kerata.engine.configurable import deserialize
-        return deserialize(dict(identifier))
+        if deserialize is not None:
+            return deserialize(dict(identifier))
+        from kerata.engine import configurable
+
+        return configurable.deserialize(dict(identifier))
     if isinstance(identifier, str):
         found = custom_object(identifier)
         if found is None:

@@ -50,6 +50,8 @@ class KerasTensor:
         (None,)
     """
 
+    _keras_history: KerasHistory  # set by the Node that the tensor comes from
+
     def __init__(
         self, shape, dtype="float32", sparse=False, ragged=False, record_history=True, name=None,
         **kwargs,
@@ -284,14 +286,19 @@ class Operation(Configurable):
 _evaluating = threading.local()
 
 
-def _sizes(tensors) -> tuple[tuple[int, int], ...]:
-    """Pairs of sizes to put in place of unknown dimensions: see `_STANDINS`.
+def _sizes(tensors) -> tuple:
+    """Pairs of what to put in place of unknown dimensions: (in the first axis, in the others).
 
-    Where nothing else fits, an unknown dimension meets a known one (None against 5): then it can
-    only be equal to it.
+    See `_STANDINS`. Where nothing else fits, an unknown dimension meets a known one (None against
+    5): then it can only be equal to it. The first axis, mostly the batch, is the last to give in.
     """
     known = sorted({d for t in tensors for d in t.shape if d is not None and d > 1})
-    return (*_STANDINS, *((d, d) for d in known))
+    a, b = _STANDINS[0]
+    return (
+        *(((a, a), (b, b)) for a, b in _STANDINS),
+        *(((a, d), (b, d)) for d in known),
+        *(((d, d), (d, d)) for d in known),
+    )
 
 
 def abstract_eval(fn: Callable, args: tuple = (), kwargs: dict | None = None):
@@ -309,13 +316,13 @@ def abstract_eval(fn: Callable, args: tuple = (), kwargs: dict | None = None):
     tensors = symbolic_leaves(arguments)
     unknown = any(None in t.shape for t in tensors)
     if not unknown:
-        return _symbolic(_evaluate(fn, arguments, tensors, 0))
+        return _symbolic(_evaluate(fn, arguments, tensors, (0, 0)))
     # An axis that vanishes says that the stand-in was too small, as an exception does.
     first_error, result = None, None
-    for size, other in _sizes(tensors):
+    for sizes, others in _sizes(tensors):
         try:
-            found = _evaluate(fn, arguments, tensors, size)
-            again = found if other == size else _evaluate(fn, arguments, tensors, other)
+            found = _evaluate(fn, arguments, tensors, sizes)
+            again = found if others == sizes else _evaluate(fn, arguments, tensors, others)
         except StateError:
             raise
         except Exception as error:
@@ -331,18 +338,18 @@ def abstract_eval(fn: Callable, args: tuple = (), kwargs: dict | None = None):
     raise first_error
 
 
-def _evaluate(fn, arguments, tensors, size):
-    """Evaluate `fn` abstractly with `size` in place of unknown dimensions."""
-    specs = [
-        jax.ShapeDtypeStruct(
-            tuple(size if d is None else d for d in t.shape), dtypes.canonical(t.dtype)
-        )
-        for t in tensors
-    ]
+def _evaluate(fn, arguments, tensors, sizes):
+    """Evaluate `fn` abstractly with `sizes` in place of unknown dimensions: see `_sizes`."""
+    first, size = sizes
+
+    def filled(shape):
+        return tuple((size if i else first) if d is None else d for i, d in enumerate(shape))
+
+    specs = [jax.ShapeDtypeStruct(filled(t.shape), dtypes.canonical(t.dtype)) for t in tensors]
 
     def run(arrays):
         # The batch axis of what is built meanwhile has this size: see `standin`.
-        _evaluating.size = size
+        _evaluating.size = first
         values = {id(t): a for t, a in zip(tensors, arrays, strict=True)}
         args, kwargs = tree.map_structure(
             lambda x: values[id(x)] if isinstance(x, KerasTensor) else x, arguments

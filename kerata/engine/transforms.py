@@ -7,6 +7,7 @@ JAX a pure function whose extra outputs are the new values; assign these outside
 import functools
 import inspect
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +19,11 @@ from kerata.engine.scopes import Scope
 from kerata.engine.variable import Variable
 
 _NUMBERS = (int, float, complex)
+_NEEDS_A_VALUE = (
+    jax.errors.ConcretizationTypeError,  # also what its subclass says of `if` on a tracer
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+)
 
 
 def _is_dynamic(leaf) -> bool:
@@ -79,7 +85,7 @@ class _Discovery(Scope):
 
 def _discover(fn: Callable, dynamic: list) -> tuple[list, list]:
     """Trace `fn(dynamic)` abstractly; return the variables it only reads, and those it writes."""
-    found = None
+    found: Any = None
 
     def traced(leaves):
         nonlocal found
@@ -210,11 +216,19 @@ class CompiledFunction:
                 f"An argument of the compiled function {self.__name__!r} that is no array must be "
                 f"hashable: it becomes part of the program.\nReceived: {error}"
             ) from error
-        if program is None:
-            _, rebuild = _split((args, kwargs))
-            program = _Program(self, lambda leaves: _shown(rebuild(leaves)), dynamic)
-            self._programs[key] = program
-        return program.run(dynamic)
+        try:
+            if program is None:
+                _, rebuild = _split((args, kwargs))
+                program = _Program(self, lambda leaves: _shown(rebuild(leaves)), dynamic)
+                self._programs[key] = program
+            return program.run(dynamic)
+        except _NEEDS_A_VALUE as error:
+            error.add_note(
+                f"While {self.__name__!r} is compiled, arrays and numbers among its arguments have "
+                "no values yet.\nFor `if` on them use kerata.ops.cond or kerata.ops.where; an "
+                "argument that must be a Python number goes into jit(..., static_argnames=...)."
+            )
+            raise
 
     def _hide_static(self, args, kwargs):
         bound = self._signature.bind(*args, **kwargs)
@@ -502,7 +516,7 @@ def lift(functions: Callable | Sequence[Callable], *example_args):
         With several functions `pure` is a list.
     """
     several = not callable(functions)
-    chosen = list(functions) if several else [functions]
+    chosen: list = [functions] if callable(functions) else list(functions)
     state = Lifted(chosen, example_args)
     pure = [state.pure(f) for f in chosen]
     return (pure if several else pure[0]), state

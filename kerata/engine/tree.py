@@ -6,6 +6,7 @@ Everything else, None included, is a leaf. Dicts are visited in the order of the
 
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Mapping
+from typing import Any
 
 
 class MAP_TO_NONE:
@@ -42,14 +43,15 @@ def _children(structure) -> list:
     return list(enumerate(structure))
 
 
-def _rebuild(like, children: list):
+def _rebuild(like: Any, children: list):
     """Return a container of `like`'s type with `children`, given in flattening order."""
     if isinstance(like, Mapping):
         found = dict(zip(_keys(like), children, strict=True))
         ordered = {key: found[key] for key in like}
         if isinstance(like, defaultdict):
             return defaultdict(like.default_factory, ordered)
-        return ordered if type(like) is dict else type(like)(ordered)
+        kind: Any = type(like)
+        return ordered if kind is dict else kind(ordered)
     if _is_namedtuple(like):
         return type(like)(*children)
     if isinstance(like, deque):

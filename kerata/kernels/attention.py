@@ -5,6 +5,7 @@ hand: it keeps the weights and what came out, and nothing of the softmax in betw
 """
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -49,9 +50,11 @@ def attention(
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     plain = soft_cap is None and (seed is None or rate == 0)
     if plain and flash is not False and _cudnn_takes(query, key, value):
-        options = {"scale": float(scale), "is_causal": is_causal, "implementation": "cudnn"}
+        options: dict[str, Any] = {"is_causal": is_causal, "implementation": "cudnn"}
         try:
-            return jax.nn.dot_product_attention(query, key, value, bias, mask, **options)
+            return jax.nn.dot_product_attention(
+                query, key, value, bias, mask, scale=float(scale), **options
+            )
         except (ValueError, NotImplementedError, RuntimeError):
             pass  # of a shape, or on a card, that it does not take after all
     keep = None

@@ -1,27 +1,47 @@
 """Recurrent networks: a general loop over time, and fast ones for the three usual cells.
 
-A step of a small recurrent network costs what its few operations cost to start, so the fast loops
-keep little in the loop: the inputs meet their kernel in one product for all time steps before it;
-sigmoid is written with tanh, so that all gates of an LSTM are one operation; what the gradient
-needs overwrites the projected inputs; and the gradient's loop is linear, its factors computed for
-all time steps at once before it and the kernel's gradient in one product after it. Forward and
-backward take half of the time that differentiating a plain `lax.scan` takes.
+Inputs meet their kernel in one product for all time steps, before the loop. With the usual
+activations the loops of `recurrent_loops.py` follow, on a CPU: forward and backward they take half
+of the time of differentiating a plain `lax.scan`.
 
 Arrays are batch-major, `(batch, time, ...)`, outside and time-major inside.
 """
 
+import functools
+import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
+from kerata.kernels import recurrent_loops as loops
 from kerata.kernels.platform import platform
 
 Activation = Callable[[jax.Array], jax.Array]
+
+
+def _compiled(function):
+    """Decide on `fast`, and compile: loops in eager calls would be compiled anew each time.
+
+    A function is part of the program only if it is one of the usual activations: others might
+    read Variables, which a compiled program would not see change.
+    """
+    names = [
+        p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY
+    ]
+    compiled = jax.jit(function, static_argnames=names)
+
+    @functools.wraps(function)
+    def wrapped(*args, **options):
+        usual = not (options.get("activation") or options.get("recurrent_activation"))
+        fast = options.pop("fast", None)
+        fast = usual and (platform() == "cpu" if fast is None else fast)
+        return (compiled if usual else function)(*args, fast=fast, **options)
+
+    return wrapped
 
 
 def scan(
@@ -73,12 +93,15 @@ def scan(
         return (new, last, shared), outputs if sequences else None
 
     carry = (states, none if repeats or not sequences else None, shared)
-    (states, last, shared), outputs = lax.scan(body, carry, (inputs, masks), unroll=length if unroll else 1)
+    (states, last, shared), outputs = lax.scan(
+        body, carry, (inputs, masks), unroll=length if unroll else 1
+    )
     if sequences:
         last = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), outputs)
     return last, states, shared
 
 
+@_compiled
 def simple_rnn(
     inputs: jax.Array,
     kernel: jax.Array,
@@ -86,11 +109,13 @@ def simple_rnn(
     bias: jax.Array | None = None,
     mask: jax.Array | None = None,
     initial_state: jax.Array | None = None,
+    drop: jax.Array | None = None,
     *,
     activation: Activation | None = None,
     sequences: bool = True,
     go_backwards: bool = False,
     zero_masked: bool = False,
+    fast: bool | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """Run a fully connected recurrent network, `h = activation(x @ kernel + h @ recurrent + bias)`.
 
@@ -101,27 +126,31 @@ def simple_rnn(
         bias: `(units,)`, or None for no bias.
         mask: `(batch, time)`, False at the steps to leave out.
         initial_state: `(batch, units)`; None for zeros.
-        activation: None for tanh, which is the fast path.
+        drop: `(batch, units)`, factors of the hidden state where it meets its kernel, for dropout.
+        activation: None for tanh.
         sequences: whether to return the outputs of all time steps, not only the last.
         go_backwards: whether to start at the end; outputs are then in the order of processing.
         zero_masked: whether outputs are zero where `mask` is False, and not those before.
+        fast: whether to take the fast loop, if it has the activations; None: on a CPU.
 
     Returns:
         Outputs, `(batch, time, units)` or `(batch, units)`; and the last state.
     """
     projected, masks = _project(inputs, kernel, bias, mask, go_backwards)
     (h,) = _start(projected, recurrent_kernel, initial_state)
-    if activation is None and platform() == "cpu":
-        hidden, h = _simple_rnn(projected, recurrent_kernel, h, masks, sequences)
+    if fast:
+        hidden, h = loops.simple_rnn(projected, recurrent_kernel, h, masks, drop, sequences)
     else:
 
         def step(x, states):
-            return (simple_rnn_step(x, states[0], recurrent_kernel, activation),)
+            h = loops.met(states[0], drop)
+            return (simple_rnn_step(x, h, recurrent_kernel, activation),)
 
-        hidden, (h,) = _plain(step, projected, (h,), masks, sequences)
+        hidden, (h,) = loops.plain(step, projected, (h,), masks, sequences)
     return _outputs(hidden, h, masks, initial_state is None, sequences, zero_masked), h
 
 
+@_compiled
 def lstm(
     inputs: jax.Array,
     kernel: jax.Array,
@@ -129,12 +158,14 @@ def lstm(
     bias: jax.Array | None = None,
     mask: jax.Array | None = None,
     initial_state: tuple[jax.Array, jax.Array] | None = None,
+    drop: jax.Array | None = None,
     *,
     activation: Activation | None = None,
     recurrent_activation: Activation | None = None,
     sequences: bool = True,
     go_backwards: bool = False,
     zero_masked: bool = False,
+    fast: bool | None = None,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Run a long short-term memory (Hochreiter and Schmidhuber, 1997; Gers et al., 2000).
 
@@ -145,33 +176,36 @@ def lstm(
         bias: `(4 * units,)`, or None for no bias.
         mask: `(batch, time)`, False at the steps to leave out.
         initial_state: two arrays `(batch, units)`: hidden and cell state; None for zeros.
+        drop: `(batch, units)`, factors of the hidden state where it meets its kernel, for dropout.
         activation: None for tanh.
-        recurrent_activation: None for sigmoid; the fast path is for both None.
+        recurrent_activation: None for sigmoid.
         sequences: whether to return the outputs of all time steps, not only the last.
         go_backwards: whether to start at the end; outputs are then in the order of processing.
         zero_masked: whether outputs are zero where `mask` is False, and not those before.
+        fast: whether to take the fast loop, if it has the activations; None: on a CPU.
 
     Returns:
         Outputs, `(batch, time, units)` or `(batch, units)`; and the last hidden and cell states.
     """
-    fast = activation is None and recurrent_activation is None and platform() == "cpu"
     if fast:
-        scale = _halve(recurrent_kernel, (True, True, False, True))
+        scale = loops.halve(recurrent_kernel, (True, True, False, True))
         kernel, recurrent_kernel = kernel * scale, recurrent_kernel * scale
         bias = None if bias is None else bias * scale
     projected, masks = _project(inputs, kernel, bias, mask, go_backwards)
     h, c = _start(projected, recurrent_kernel, *(initial_state or (None, None)))
     if fast:
-        hidden, h, c = _lstm(projected, recurrent_kernel, h, c, masks, sequences)
+        hidden, h, c = loops.lstm(projected, recurrent_kernel, h, c, masks, drop, sequences)
     else:
 
         def step(x, states):
-            return lstm_step(x, *states, recurrent_kernel, activation, recurrent_activation)
+            h = loops.met(states[0], drop)
+            return lstm_step(x, h, states[1], recurrent_kernel, activation, recurrent_activation)
 
-        hidden, (h, c) = _plain(step, projected, (h, c), masks, sequences)
+        hidden, (h, c) = loops.plain(step, projected, (h, c), masks, sequences)
     return _outputs(hidden, h, masks, initial_state is None, sequences, zero_masked), h, c
 
 
+@_compiled
 def gru(
     inputs: jax.Array,
     kernel: jax.Array,
@@ -179,6 +213,7 @@ def gru(
     bias: jax.Array | None = None,
     mask: jax.Array | None = None,
     initial_state: jax.Array | None = None,
+    drop: jax.Array | None = None,
     *,
     activation: Activation | None = None,
     recurrent_activation: Activation | None = None,
@@ -186,6 +221,7 @@ def gru(
     sequences: bool = True,
     go_backwards: bool = False,
     zero_masked: bool = False,
+    fast: bool | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """Run a gated recurrent unit (Cho et al., 2014).
 
@@ -197,13 +233,15 @@ def gru(
             `(3 * units,)`; None for no bias.
         mask: `(batch, time)`, False at the steps to leave out.
         initial_state: `(batch, units)`; None for zeros.
+        drop: `(batch, units)`, factors of the hidden state where it meets its kernel, for dropout.
         activation: None for tanh.
-        recurrent_activation: None for sigmoid; the fast path is for both None and `reset_after`.
+        recurrent_activation: None for sigmoid.
         reset_after: whether the reset gate multiplies the hidden state after its product with
             the recurrent kernel (as cuDNN has it), not before (as the paper has it).
         sequences: whether to return the outputs of all time steps, not only the last.
         go_backwards: whether to start at the end; outputs are then in the order of processing.
         zero_masked: whether outputs are zero where `mask` is False, and not those before.
+        fast: whether to take the fast loop, if it has the activations; None: on a CPU.
 
     Returns:
         Outputs, `(batch, time, units)` or `(batch, units)`; and the last state.
@@ -211,27 +249,25 @@ def gru(
     units = recurrent_kernel.shape[0]
     inner = None
     if reset_after and bias is not None:
-        # Both biases of the gates meet the same sum; only the candidate's second one does not.
-        inner = bias[1, 2 * units :]
-        bias = bias[0] + jnp.pad(bias[1, : 2 * units], (0, units))
-    fast = activation is None and recurrent_activation is None and reset_after
-    fast = fast and platform() == "cpu"
+        bias, inner = gru_biases(bias)
+    fast = fast and reset_after
     if fast:
-        scale = _halve(recurrent_kernel, (True, True, False))
+        scale = loops.halve(recurrent_kernel, (True, True, False))
         kernel, recurrent_kernel = kernel * scale, recurrent_kernel * scale
         bias = None if bias is None else bias * scale
     projected, masks = _project(inputs, kernel, bias, mask, go_backwards)
     (h,) = _start(projected, recurrent_kernel, initial_state)
     if fast:
         inner = jnp.zeros(units, projected.dtype) if inner is None else inner
-        hidden, h = _gru(projected, recurrent_kernel, inner, h, masks, sequences)
+        hidden, h = loops.gru(projected, recurrent_kernel, inner, h, masks, drop, sequences)
     else:
 
         def step(x, states):
+            (h,) = states
             options = (inner, reset_after, activation, recurrent_activation)
-            return (gru_step(x, *states, recurrent_kernel, *options),)
+            return (gru_step(x, h, loops.met(h, drop), recurrent_kernel, *options),)
 
-        hidden, (h,) = _plain(step, projected, (h,), masks, sequences)
+        hidden, (h,) = loops.plain(step, projected, (h,), masks, sequences)
     return _outputs(hidden, h, masks, initial_state is None, sequences, zero_masked), h
 
 
@@ -254,20 +290,33 @@ def lstm_step(x, h, c, recurrent_kernel, activation=None, recurrent_activation=N
     return gate(o) * act(c), c
 
 
+def gru_biases(bias):
+    """Return the biases, `(2, 3 * units)`, as one of the inputs, and the candidate's inner one.
+
+    Both biases of the gates meet the same sum; only the candidate's second one does not.
+    """
+    gates = bias.shape[1] // 3 * 2
+    return bias[0].at[:gates].add(bias[1, :gates]), bias[1, gates:]
+
+
 def gru_step(
-    x, h, recurrent_kernel, inner_bias=None, reset_after=True,
+    x, h, met, recurrent_kernel, inner_bias=None, reset_after=True,
     activation=None, recurrent_activation=None,
 ):  # fmt: skip
-    """Return the new state of a GRU; `inner_bias`, `(units,)`, counts with `reset_after` only."""
+    """Return the new state of a GRU.
+
+    `met` is the hidden state as the recurrent kernel meets it: `h`, or what dropout leaves of it.
+    `inner_bias`, `(units,)`, counts with `reset_after` only.
+    """
     act, gate = activation or jnp.tanh, recurrent_activation or jax.nn.sigmoid
     gates = 2 * h.shape[-1]
-    q = h @ (recurrent_kernel if reset_after else recurrent_kernel[:, :gates])
+    q = met @ (recurrent_kernel if reset_after else recurrent_kernel[:, :gates])
     z, r = jnp.split(gate(lax.optimization_barrier(x[:, :gates] + q[:, :gates])), 2, axis=-1)
     if reset_after:
         q = q[:, gates:] if inner_bias is None else q[:, gates:] + inner_bias
         q = r * q
     else:
-        q = (r * h) @ recurrent_kernel[:, gates:]
+        q = (r * met) @ recurrent_kernel[:, gates:]
     candidate = act(x[:, gates:] + q)
     return candidate + z * (h - candidate)
 
@@ -304,7 +353,7 @@ def _product(x, kernel):
 def _product_backward(saved, d_y):
     x, kernel = saved
     # The order matters: autodiff's own would make a transposed copy of the wider factor.
-    return d_y @ kernel.T, _contract(x, d_y)
+    return d_y @ kernel.T, loops.contract(x, d_y)
 
 
 _product.defvjp(lambda x, kernel: (x @ kernel, (x, kernel)), _product_backward)
@@ -316,12 +365,6 @@ def _start(projected, recurrent_kernel, *states):
         jnp.zeros(shape, projected.dtype) if s is None else jnp.asarray(s, projected.dtype)
         for s in states
     )
-
-
-def _halve(recurrent_kernel, gates):
-    """Return what to scale each gate's kernel by: sigmoid(x) is 1/2 + 1/2 tanh(x/2)."""
-    halves = np.where(gates, 0.5, 1.0).repeat(recurrent_kernel.shape[0])
-    return jnp.asarray(halves, recurrent_kernel.dtype)
 
 
 def _outputs(hidden, last, masks, from_zero, sequences, zero_masked):
@@ -338,17 +381,3 @@ def _outputs(hidden, last, masks, from_zero, sequences, zero_masked):
         # Before the first step that counts there is no output to repeat, though there is a state.
         hidden = jnp.where(lax.cummax(masks.astype(jnp.int8), 0) > 0, hidden, 0)
     return jnp.swapaxes(hidden, 0, 1)
-
-
-def _plain(step, projected, states, masks, sequences):
-    """Scan `step(x, states) -> new states`; return hidden states (if `sequences`), last states."""
-
-    def body(states, now):
-        x, valid = now
-        new = step(x, states)
-        if valid is not None:
-            new = tuple(jnp.where(valid, n, s) for n, s in zip(new, states, strict=True))
-        return new, new[0] if sequences else None
-
-    states, hidden = lax.scan(body, states, (projected, masks))
-    return hidden, states

@@ -41,7 +41,7 @@ def plain(step, projected, states, masks, sequences):
 
 
 def met(h, drop):
-    """Return the hidden state as the recurrent kernel meets it."""
+    """Return the hidden state as the recurrent kernel meets it (and the gradient there)."""
     return h if drop is None else h * drop
 
 
@@ -75,28 +75,29 @@ def _sigmoid(a):
     return a * 0.5 + 0.5
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(4,))
-def simple_rnn(projected, recurrent, h, masks, sequences):
+@partial(jax.custom_vjp, nondiff_argnums=(5,))
+def simple_rnn(projected, recurrent, h, masks, drop, sequences):
+    """Run a simple recurrent network with tanh."""
     hidden, (h,) = plain(
-        lambda x, states: (jnp.tanh(x + states[0] @ recurrent),),
+        lambda x, states: (jnp.tanh(x + met(states[0], drop) @ recurrent),),
         projected, (h,), masks, sequences,
     )  # fmt: skip
     return hidden, h
 
 
-def simple_rnn_forward(projected, recurrent, start, masks, sequences):
+def _simple_rnn_forward(projected, recurrent, start, masks, drop, sequences):
     def step(t, loop):
         h, hidden = loop
-        new = jnp.tanh(_at(hidden, t) + h @ recurrent)
+        new = jnp.tanh(_at(hidden, t) + met(h, drop) @ recurrent)
         h = new if masks is None else jnp.where(_at(masks, t), new, h)
         return h, _put(hidden, h, t)
 
     h, hidden = lax.fori_loop(0, projected.shape[0], step, (start, projected))
-    return (hidden if sequences else None, h), (recurrent, start, masks, hidden)
+    return (hidden if sequences else None, h), (recurrent, start, masks, drop, hidden)
 
 
-def simple_rnn_backward(sequences, saved, cotangents):
-    recurrent, start, masks, hidden = saved
+def _simple_rnn_backward(sequences, saved, cotangents):
+    recurrent, start, masks, drop, hidden = saved
     d_hidden, d_h = cotangents
     steps = hidden.shape[0]
     slopes = _tanh_slope(hidden)
@@ -111,39 +112,41 @@ def simple_rnn_backward(sequences, saved, cotangents):
             d_h = d_h + _at(d_hidden, t)
         now = d_h * _at(d_z, t)
         passed = 0 if masks is None else jnp.where(_at(masks, t), 0, d_h)
-        return now @ transposed + passed, _put(d_z, now, t)
+        return met(now @ transposed, drop) + passed, _put(d_z, now, t)
 
     d_h, d_z = lax.fori_loop(0, steps, step, (d_h, slopes))
-    return d_z, contract(_shifted(start, hidden), d_z), d_h, None
+    d_recurrent = contract(met(_shifted(start, hidden), drop), d_z)
+    return d_z, d_recurrent, d_h, None, None
 
 
-simple_rnn.defvjp(simple_rnn_forward, simple_rnn_backward)
+simple_rnn.defvjp(_simple_rnn_forward, _simple_rnn_backward)
 
 
-def lstm_cell(a, c):
+def _lstm_cell(a, c):
     """Return the new states from the gates' tanh, `(batch, 4 * units)`, and the cell state."""
     i, f, g, o = jnp.split(a, 4, axis=-1)
     c = _sigmoid(f) * c + _sigmoid(i) * g
     return _sigmoid(o) * jnp.tanh(c), c
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(5,))
-def lstm(projected, recurrent, h, c, masks, sequences):
+@partial(jax.custom_vjp, nondiff_argnums=(6,))
+def lstm(projected, recurrent, h, c, masks, drop, sequences):
+    """Run an LSTM; the kernels of input, forget and output gate are halved."""
     hidden, (h, c) = plain(
-        lambda x, states: lstm_cell(jnp.tanh(x + states[0] @ recurrent), states[1]),
+        lambda x, states: _lstm_cell(jnp.tanh(x + met(states[0], drop) @ recurrent), states[1]),
         projected, (h, c), masks, sequences,
     )  # fmt: skip
     return hidden, h, c
 
 
-def lstm_forward(projected, recurrent, h0, c0, masks, sequences):
+def _lstm_forward(projected, recurrent, h0, c0, masks, drop, sequences):
     steps, units = projected.shape[0], recurrent.shape[0]
 
     # `a`: the projected inputs, step by step replaced by the gates' tanh. `cells`: before and after
     # each step. With a mask `hidden` is stored too; without, it follows from the two.
     def step(t, loop):
         h, a, cells, hidden = loop
-        now = jnp.tanh(_at(a, t) + h @ recurrent)
+        now = jnp.tanh(_at(a, t) + met(h, drop) @ recurrent)
         a = _put(a, now, t)
         i, f, g, o = jnp.split(now, 4, axis=-1)
         before = _at(cells, t)
@@ -165,12 +168,12 @@ def lstm_forward(projected, recurrent, h0, c0, masks, sequences):
     tanh_c = jnp.tanh(cells[1:])
     if hidden is None:
         hidden = _sigmoid(a[..., 3 * units :]) * tanh_c
-    saved = (recurrent, h0, masks, a, cells, tanh_c, hidden)
+    saved = (recurrent, h0, masks, drop, a, cells, tanh_c, hidden)
     return (hidden if sequences else None, h, cells[-1]), saved
 
 
-def lstm_backward(sequences, saved, cotangents):
-    recurrent, h0, masks, a, cells, tanh_c, hidden = saved
+def _lstm_backward(sequences, saved, cotangents):
+    recurrent, h0, masks, drop, a, cells, tanh_c, hidden = saved
     d_hidden, d_h, d_c = cotangents
     steps = a.shape[0]
     ai, af, g, ao = jnp.split(a, 4, axis=-1)
@@ -199,13 +202,14 @@ def lstm_backward(sequences, saved, cotangents):
         d_c = d_c + d_h * _at(through, t)
         now = jnp.concatenate([d_c, d_c, d_c, d_h], axis=-1) * _at(d_z, t)
         passed = 0 if masks is None else jnp.where(_at(masks, t), 0, d_h)
-        return now @ transposed + passed, d_c * _at(f, t), _put(d_z, now, t)
+        return met(now @ transposed, drop) + passed, d_c * _at(f, t), _put(d_z, now, t)
 
     d_h, d_c, d_z = lax.fori_loop(0, steps, step, (d_h, d_c, factors))
-    return d_z, contract(_shifted(h0, hidden), d_z), d_h, d_c, None
+    d_recurrent = contract(met(_shifted(h0, hidden), drop), d_z)
+    return d_z, d_recurrent, d_h, d_c, None, None
 
 
-lstm.defvjp(lstm_forward, lstm_backward)
+lstm.defvjp(_lstm_forward, _lstm_backward)
 
 
 def _gru_gates(x, h, recurrent, inner):
@@ -217,24 +221,29 @@ def _gru_gates(x, h, recurrent, inner):
     return a, jnp.tanh(x[:, 2 * units :] + _sigmoid(a[:, units:]) * q), q
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(5,))
-def gru(projected, recurrent, inner, h, masks, sequences):
+@partial(jax.custom_vjp, nondiff_argnums=(6,))
+def gru(projected, recurrent, inner, h, masks, drop, sequences):
+    """Run a GRU that resets after the product; kernels of its gates are halved.
+
+    `inner`, `(units,)`, is the bias that the reset gate multiplies.
+    """
+
     def step(x, states):
         (h,) = states
-        a, candidate, _ = _gru_gates(x, h, recurrent, inner)
+        a, candidate, _ = _gru_gates(x, met(h, drop), recurrent, inner)
         return (candidate + _sigmoid(a[:, : h.shape[1]]) * (h - candidate),)
 
     hidden, (h,) = plain(step, projected, (h,), masks, sequences)
     return hidden, h
 
 
-def gru_forward(projected, recurrent, inner, start, masks, sequences):
+def _gru_forward(projected, recurrent, inner, start, masks, drop, sequences):
     steps, units = projected.shape[0], recurrent.shape[0]
 
     # `a`: the projected inputs, replaced by the gates' tanh and the candidate.
     def step(t, loop):
         h, a, inners, hidden = loop
-        gates, candidate, q = _gru_gates(_at(a, t), h, recurrent, inner)
+        gates, candidate, q = _gru_gates(_at(a, t), met(h, drop), recurrent, inner)
         a = _put(a, jnp.concatenate([gates, candidate], axis=-1), t)
         new = candidate + _sigmoid(gates[:, :units]) * (h - candidate)
         h = new if masks is None else jnp.where(_at(masks, t), new, h)
@@ -242,12 +251,12 @@ def gru_forward(projected, recurrent, inner, start, masks, sequences):
 
     room = jnp.zeros((steps, *start.shape), start.dtype)
     h, a, inners, hidden = lax.fori_loop(0, steps, step, (start, projected, room, room))
-    saved = (recurrent, start, masks, a, inners, hidden)
+    saved = (recurrent, start, masks, drop, a, inners, hidden)
     return (hidden if sequences else None, h), saved
 
 
-def gru_backward(sequences, saved, cotangents):
-    recurrent, start, masks, a, inners, hidden = saved
+def _gru_backward(sequences, saved, cotangents):
+    recurrent, start, masks, drop, a, inners, hidden = saved
     d_hidden, d_h = cotangents
     steps, units = a.shape[0], recurrent.shape[0]
     before = _shifted(start, hidden)
@@ -271,14 +280,15 @@ def gru_backward(sequences, saved, cotangents):
         if sequences:
             d_h = lax.optimization_barrier(d_h + _at(all_d_h, t))
         d_q = jnp.tile(d_h, 3) * _at(factors, t)
-        return d_q @ transposed + d_h * _at(z, t), _put(all_d_h, d_h, t)
+        return met(d_q @ transposed, drop) + d_h * _at(z, t), _put(all_d_h, d_h, t)
 
     loop = (d_h, d_hidden if sequences else jnp.zeros_like(hidden))
     d_h, all_d_h = lax.fori_loop(0, steps, step, loop)
     d_q = jnp.tile(all_d_h, 3) * factors
     d_projected = jnp.concatenate([d_q[..., : 2 * units], all_d_h * to_candidate], axis=-1)
     d_inner = d_q[..., 2 * units :].sum((0, 1))
-    return d_projected, contract(before, d_q), d_inner, d_h, None
+    d_recurrent = contract(met(before, drop), d_q)
+    return d_projected, d_recurrent, d_inner, d_h, None, None
 
 
 gru.defvjp(_gru_forward, _gru_backward)

@@ -5,7 +5,7 @@ import types
 from collections.abc import Callable, Iterable, Sequence
 
 from kerata import constraints, initializers, regularizers
-from kerata.engine.errors import argument_error, one_of
+from kerata.engine.errors import argument_error, one_of, positive_int
 
 _RULES = {
     "initializer": initializers.get,
@@ -40,6 +40,13 @@ def refuse(layer, **arguments) -> None:
         if value is not None:
             must = "be None: adapters and quantization are not part of the layers"
             raise argument_error(name, must, value, layer, NotImplementedError)
+
+
+def width(name: str, value, owner) -> int:
+    """Return a number of units or vectors, checked; `3.0` will not do."""
+    if isinstance(value, float):
+        raise argument_error(name, "be a positive integer", value, owner)
+    return positive_int(name, value, owner)
 
 
 def padding_name(value, owner, options: Sequence[str] = ("valid", "same")) -> str:
@@ -87,14 +94,15 @@ def known_dim(shape: Sequence[int | None], axis: int, layer) -> int:
             f"{type(layer).__name__} {layer.name!r} needs inputs that have an axis {axis}.\n"
             f"Received: an input of shape {tuple(shape)}, of rank {rank}"
         )
-    if shape[axis] is None:
+    size = shape[axis]
+    if size is None:
         raise ValueError(
             f"{type(layer).__name__} {layer.name!r} needs to know the size of axis {axis} of its "
             "inputs, for the shapes of its weights follow from it.\n"
             f"Received: an input of shape {tuple(shape)}\n"
             "Give that size in the Input's shape; batch and time may stay None."
         )
-    return int(shape[axis])
+    return int(size)
 
 
 def repeat_defaults(function: Callable, names: Sequence[str], times: int) -> Callable:

@@ -19,7 +19,7 @@ class _Convolution(SpatialLayer):
     """
 
     per_axis = ("strides", "dilation_rate")
-    paddings = ("valid", "same")
+    paddings: tuple[str, ...] = ("valid", "same")
 
     def __init__(self, arguments):
         super().__init__(
@@ -72,7 +72,7 @@ class _Convolution(SpatialLayer):
             shape = [1] * outputs.ndim
             shape[self.channel_axis] = -1
             outputs = outputs + ops.reshape(self.bias, shape)
-        return self.activation(outputs)
+        return outputs if self.activation is None else self.activation(outputs)
 
     def convolve(self, inputs):
         """Return the convolution, without bias and activation."""

@@ -6,10 +6,10 @@ import re
 import jax.numpy as jnp
 
 from kerata import activations, ops
-from kerata.engine.errors import argument_error, positive_int
+from kerata.engine.errors import argument_error
 from kerata.engine.input_spec import InputSpec
 from kerata.engine.symbolic import abstract_eval
-from kerata.layers.arguments import keep_rules, known_dim, refuse
+from kerata.layers.arguments import keep_rules, known_dim, refuse, width
 from kerata.layers.layer import Layer
 
 
@@ -64,7 +64,7 @@ class Dense(Layer):
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         refuse(self, lora_rank=lora_rank, quantization_config=quantization_config)
-        self.units = positive_int("units", units, self)
+        self.units = width("units", units, self)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         keep_rules(self, locals())
@@ -81,7 +81,7 @@ class Dense(Layer):
         outputs = ops.matmul(inputs, self.kernel)
         if self.bias is not None:
             outputs = outputs + self.bias
-        return self.activation(outputs)
+        return outputs if self.activation is None else self.activation(outputs)
 
 
 class EinsumDense(Layer):
@@ -166,7 +166,7 @@ class EinsumDense(Layer):
         outputs = ops.einsum(self.equation, inputs, self.kernel)
         if self.bias is not None:
             outputs = outputs + self.bias
-        return self.activation(outputs)
+        return outputs if self.activation is None else self.activation(outputs)
 
     def _shapes(self, input_shape):
         """Return the shapes of kernel, bias (or None) and output."""
@@ -177,15 +177,17 @@ class EinsumDense(Layer):
             expected = (None, *expected)
         named = inputs.replace("...", "")
         elided = len(input_shape) - len(named)
-        if elided < 0 or (elided and named == inputs) or len(expected) != len(letters):
+        if elided < 0 or len(expected) < len(letters):
             raise self._misfit(
                 f"{inputs!r} must describe the inputs, and {result!r} the output shape", input_shape
             )
+        if named == inputs:
+            self.input_spec = InputSpec(ndim=len(named))
         first = elided if inputs.startswith("...") else 0
         hidden = input_shape[:elided] if first else input_shape[len(named) :]
         known = input_shape[first : first + len(named)]
-        sizes = dict(zip(named, known, strict=True))
-        for letter, size in zip(letters, expected, strict=True):
+        sizes = dict(zip(named, known, strict=False))
+        for letter, size in zip(letters, expected, strict=False):
             if letter not in named + weights:
                 raise self._misfit(f"{letter!r} of the result must be in an operand", input_shape)
             if size is not None and sizes.get(letter) not in (None, size):
@@ -314,10 +316,10 @@ class Lambda(Layer):
         import inspect
 
         try:
-            names = inspect.signature(self.function).parameters
+            names = frozenset(inspect.signature(self.function).parameters)
         except (TypeError, ValueError):  # a builtin without a signature
-            names = ()
-        return frozenset(names) & {"mask", "training"}
+            names = frozenset()
+        return names & {"mask", "training"}
 
     def compute_output_shape(self, input_shape):
         if self._output_shape is None:

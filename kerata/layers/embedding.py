@@ -4,10 +4,9 @@ import jax
 import jax.numpy as jnp
 
 from kerata import initializers, ops
-from kerata.engine.dtypes import is_int
-from kerata.engine.errors import positive_int
+from kerata.engine.dtypes import is_float, is_int
 from kerata.kernels import embedding_lookup
-from kerata.layers.arguments import keep_rules, refuse
+from kerata.layers.arguments import keep_rules, refuse, width
 from kerata.layers.layer import Layer
 
 
@@ -58,8 +57,8 @@ class Embedding(Layer):
         kwargs.pop("input_length", None)  # older Keras wrote it
         super().__init__(**kwargs)
         refuse(self, lora_rank=lora_rank, quantization_config=quantization_config)
-        self.input_dim = positive_int("input_dim", input_dim, self)
-        self.output_dim = positive_int("output_dim", output_dim, self)
+        self.input_dim = width("input_dim", input_dim, self)
+        self.output_dim = width("output_dim", output_dim, self)
         self.mask_zero = mask_zero
         keep_rules(self, locals())
         self.supports_masking = mask_zero
@@ -152,6 +151,10 @@ class ReversibleEmbedding(Embedding):
                 regularizer=self.embeddings_regularizer,
                 constraint=self.embeddings_constraint,
             )
+
+    def compute_mask(self, inputs, mask=None):
+        backwards = is_float(inputs.dtype) and inputs.shape[-1:] == (self.output_dim,)
+        return None if backwards else super().compute_mask(inputs, mask)
 
     def call(self, inputs, reverse=False):
         if not reverse:

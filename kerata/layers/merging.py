@@ -45,11 +45,14 @@ class Merge(Layer):
                 raise self.misfit("inputs whose shapes are equal, or broadcast", shapes)
 
     def call(self, inputs):
+        return self.merge(self.aligned(inputs))
+
+    def aligned(self, inputs) -> list:
+        """Return the inputs checked, of one rank and one dtype."""
         self.check_shapes([x.shape for x in inputs])
         rank = max(x.ndim for x in inputs)
-        tensors = [x.reshape(_aligned(x.shape, rank)) for x in inputs]
-        dtype = dtypes.result_type(*(x.dtype for x in tensors))
-        return self.merge([x.astype(dtype) for x in tensors])
+        dtype = dtypes.result_type(*(x.dtype for x in inputs))
+        return [x.reshape(_aligned(x.shape, rank)).astype(dtype) for x in inputs]
 
     def compute_mask(self, inputs, mask=None):
         masks = list_of_masks(self, inputs, mask)
@@ -132,11 +135,44 @@ class Subtract(Merge):
         return tensors[0] - tensors[1]
 
 
-class Multiply(Merge):
-    """Multiplies its inputs element by element."""
+class _MaskedMerge(Merge):
+    """Base of merges in which what is masked in one input leaves the choice to the others."""
+
+    def call(self, inputs, mask=None):
+        masks = list_of_masks(self, inputs, mask)
+        if not masks:
+            return super().call(inputs)
+        tensors = self.aligned(inputs)
+        shapes = [
+            _aligned((*m.shape, *(1,) * (x.ndim - m.ndim)), tensors[0].ndim)
+            if m is not None
+            else ()
+            for x, m in zip(inputs, masks, strict=True)
+        ]
+        masks = [
+            jnp.ones((), bool) if m is None else m.reshape(shape)
+            for m, shape in zip(masks, shapes, strict=True)
+        ]
+        (merged, known), *rest = zip(tensors, masks, strict=True)
+        for x, mask in rest:
+            both = self.merge([merged, x])
+            merged = jnp.where(known & mask, both, jnp.where(mask, x, merged))
+            known = known | mask
+        return self.where_known(merged, known)
+
+    def where_known(self, merged, known):
+        """Return the result, given where any input is not masked."""
+        return merged
+
+
+class Multiply(_MaskedMerge):
+    """Multiplies its inputs element by element. Masked elements are left out."""
 
     def merge(self, tensors):
         return functools.reduce(operator.mul, tensors)
+
+    def where_known(self, merged, known):
+        return jnp.where(known, merged, 0)
 
 
 class Average(Merge):
@@ -146,15 +182,15 @@ class Average(Merge):
         return functools.reduce(operator.add, tensors) / len(tensors)
 
 
-class Maximum(Merge):
-    """Takes the largest of its inputs, element by element."""
+class Maximum(_MaskedMerge):
+    """Takes the largest of its inputs, element by element. Masked elements are left out."""
 
     def merge(self, tensors):
         return functools.reduce(jnp.maximum, tensors)
 
 
-class Minimum(Merge):
-    """Takes the smallest of its inputs, element by element."""
+class Minimum(_MaskedMerge):
+    """Takes the smallest of its inputs, element by element. Masked elements are left out."""
 
     def merge(self, tensors):
         return functools.reduce(jnp.minimum, tensors)
@@ -193,12 +229,18 @@ class Concatenate(Merge):
         masks = list_of_masks(self, inputs, mask)
         if not masks:
             return None
+        # The last axis of the masks tells features apart only if some mask does.
+        rank = len(inputs[0].shape)
+        by_feature = any(m is not None and len(m.shape) == rank for m in masks)
         whole = []
         for x, m in zip(inputs, masks, strict=True):
-            everywhere = ops.ones_like(x, dtype="bool")
-            if m is not None and len(m.shape) < len(x.shape):
+            if m is None:
+                m = ops.ones_like(x if by_feature else x[..., :1], dtype="bool")
+            elif len(m.shape) < rank:
                 m = ops.expand_dims(m, -1)
-            whole.append(everywhere if m is None else ops.logical_and(everywhere, m))
+                if by_feature:
+                    m = ops.logical_and(m, ops.ones_like(x, dtype="bool"))
+            whole.append(m)
         return ops.any(ops.concatenate(whole, axis=self.axis), axis=-1)
 
 

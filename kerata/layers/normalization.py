@@ -8,7 +8,7 @@ from jax import lax
 from kerata import ops
 from kerata.engine import settings
 from kerata.engine.dtypes import as_float
-from kerata.engine.errors import argument_error
+from kerata.engine.errors import argument_error, positive_int
 from kerata.engine.input_spec import InputSpec
 from kerata.kernels import batch_moments
 from kerata.layers.arguments import axis_tuple, keep_rules, known_dim, resolve_axes
@@ -103,6 +103,11 @@ class BatchNormalization(Layer):
         if unknown := set(renorm_clipping or ()) - set(_CLIPS):
             must = f"have no keys but {', '.join(map(repr, _CLIPS))}, not {min(unknown)!r}"
             raise argument_error("renorm_clipping", must, renorm_clipping, self)
+        clips = {**_CLIPS, **(renorm_clipping or {})}
+        if clips["rmin"] > clips["rmax"] or clips["dmax"] < 0:
+            must = "have `rmin` at most `rmax`, and `dmax` at least 0"
+            raise argument_error("renorm_clipping", must, renorm_clipping, self)
+        self.autocast = False  # what does not fit into 16 bits can still be normalized
         self.supports_masking = True
 
     def build(self, input_shape):
@@ -230,12 +235,13 @@ class LayerNormalization(Layer):
         self.center = center
         self.scale = scale
         keep_rules(self, locals())
+        self.autocast = False
         self.supports_masking = True
 
     def build(self, input_shape):
         axes = resolve_axes(self.axis, len(input_shape), self)
         shape = tuple(known_dim(input_shape, a, self) for a in axes)
-        self.input_spec = InputSpec(ndim=len(input_shape), axes=dict(zip(axes, shape, strict=True)))
+        self.input_spec = InputSpec(axes={a: input_shape[a] for a in axis_tuple(self.axis, self)})
         wanted = self.scale or self.rms_scaling, self.center and not self.rms_scaling
         self.gamma = (
             self.add_weight(name="gamma", shape=shape, autocast=False) if wanted[0] else None
@@ -272,6 +278,7 @@ class RMSNormalization(Layer):
         axis_tuple(axis, self)
         self.axis = axis
         self.epsilon = epsilon
+        self.autocast = False
         self.supports_masking = True
 
     def build(self, input_shape):
@@ -331,12 +338,15 @@ class GroupNormalization(Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if groups != -1:
+            positive_int("groups", groups, self)
         self.groups = groups
         self.axis = axis
         self.epsilon = epsilon
         self.center = center
         self.scale = scale
         keep_rules(self, locals())
+        self.autocast = False
         self.supports_masking = True
 
     def build(self, input_shape):
@@ -345,7 +355,7 @@ class GroupNormalization(Layer):
             raise argument_error("axis", "not be the batch axis", self.axis, self)
         if self.groups == -1:
             self.groups = channels
-        if not isinstance(self.groups, int) or self.groups < 1 or channels % self.groups:
+        if channels % self.groups:
             must = f"be a divisor of the number of channels, {channels}, or -1"
             raise argument_error("groups", must, self.groups, self)
         axis = self.axis % len(input_shape)

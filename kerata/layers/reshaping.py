@@ -9,6 +9,7 @@ from kerata import ops
 from kerata.engine import settings
 from kerata.engine.errors import argument_error, int_tuple, one_of, positive_int
 from kerata.engine.input_spec import InputSpec
+from kerata.engine.symbolic import KerasTensor
 from kerata.layers.layer import Layer
 from kerata.layers.spatial import SpatialLayer
 
@@ -62,6 +63,13 @@ class Reshape(Layer):
             must = "hold integers of at least 0, one of which may be -1"
             raise argument_error("target_shape", must, target_shape, self)
         self.target_shape = sizes
+
+    def compute_output_spec(self, inputs):
+        # Numbers of elements can be compared only where they are known.
+        if None not in inputs.shape[1:]:
+            return super().compute_output_spec(inputs)
+        sizes = (None if size == -1 else size for size in self.target_shape)
+        return KerasTensor((inputs.shape[0], *sizes), inputs.dtype)
 
     def call(self, inputs):
         elements = math.prod(inputs.shape[1:])
@@ -312,6 +320,8 @@ class UpSampling1D(_UpSampling):
 
     def __init__(self, size=2, **kwargs):
         super().__init__("channels_last", **kwargs)
+        if not isinstance(size, int) or isinstance(size, bool):
+            raise argument_error("size", "be an integer", size, self, TypeError)
         self.size = positive_int("size", size, self)
 
 

@@ -43,6 +43,11 @@ class State:
         visit(self, recursive)
         return list(found.values())
 
+    @property
+    def _seed_generators(self) -> list[SeedGenerator]:
+        """The seed generators directly inside."""
+        return [x for x in self._leaves() if isinstance(x, SeedGenerator)]
+
     def _own(self) -> list[Variable]:
         """This layer's own variables, those made to be trained first.
 

@@ -1,7 +1,7 @@
 """Losses: functions `f(y_true, y_pred)`, and classes that weight, mask and reduce them."""
 
 from kerata.engine.configurable import (
-    deserialize as _deserialize,
+    deserialize_in,
     publish,
     resolve,
     serialize as _serialize,
@@ -86,7 +86,9 @@ def serialize(loss):
 
 def deserialize(name, custom_objects=None):
     """Return the loss that `name`, a name or what `serialize` returned, means."""
-    return get(name) if isinstance(name, str) else _deserialize(name, custom_objects)
+    return (
+        get(name) if isinstance(name, str) else deserialize_in("keras.losses", name, custom_objects)
+    )
 
 
 def get(identifier):
@@ -109,4 +111,4 @@ def get(identifier):
         ValueError: There is no loss named 'mean_square_error'.
         Did you mean 'mean_squared_error' or ...?
     """
-    return resolve(identifier, _NAMES, "loss")
+    return resolve(identifier, _NAMES, "loss", deserialize)

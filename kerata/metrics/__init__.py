@@ -1,7 +1,7 @@
 """Metrics: numbers gathered over batches, and the functions that some are the mean of."""
 
 from kerata.engine.configurable import (
-    deserialize as _deserialize,
+    deserialize_in,
     publish,
     resolve,
     serialize as _serialize,
@@ -120,7 +120,11 @@ def serialize(metric):
 
 def deserialize(config, custom_objects=None):
     """Return the metric that `config`, what `serialize` returned or a name, means."""
-    return get(config) if isinstance(config, str) else _deserialize(config, custom_objects)
+    return (
+        get(config)
+        if isinstance(config, str)
+        else deserialize_in("keras.metrics", config, custom_objects)
+    )
 
 
 def get(identifier):
@@ -137,4 +141,4 @@ def get(identifier):
         >>> kerata.metrics.get("mse")
         <MeanSquaredError name=mean_squared_error>
     """
-    return resolve(identifier, _NAMES, "metric")
+    return resolve(identifier, _NAMES, "metric", deserialize)

@@ -2,6 +2,7 @@
 
 import inspect
 import warnings
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -271,7 +272,7 @@ def _operation_config(operation) -> dict:
 def functional_from_config(cls, config: dict):
     """Make a functional model from its config: layers first, then the calls between them."""
     config = dict(config)
-    operations: dict[str, object] = {}
+    operations: dict[str, Any] = {}
     waiting: list[tuple] = []
     for entry in config.pop("layers"):
         operation = _operation_from_config(entry)
@@ -293,7 +294,7 @@ def functional_from_config(cls, config: dict):
         id(o): len(o._inbound_nodes) for o in operations.values() if not isinstance(o, InputLayer)
     }
     while waiting:
-        left = []
+        left: list[tuple] = []
         for operation, node in waiting:
             # Calls of one operation are made in their order: its place is how they are named.
             blocked = any(o is operation for o, _ in left)

@@ -4,6 +4,7 @@ Keras names them by class: `Mean` in `keras.src.ops.numpy`. Here an op is a func
 """
 
 import functools
+from collections.abc import Callable
 
 from kerata.engine.errors import unknown_name
 from kerata.engine.naming import to_snake_case
@@ -24,7 +25,7 @@ def _camel(name: str) -> str:
 
 
 @functools.cache
-def _functions() -> dict[str, object]:
+def _functions() -> dict[str, Callable]:
     """The ops by the names of their classes, in lower case."""
     from kerata import ops
 

@@ -184,7 +184,7 @@ class Sequential(Model):
     def _leaves(self):
         return Layer._leaves(self)
 
-    @property
+    @property  # type: ignore[misc]  # the base's setter only words an error
     def layers(self) -> list[Layer]:
         """The layers, in order; the input is not among them."""
         return list(self._stack)

@@ -55,9 +55,8 @@ def common_float(*xs) -> list[jax.Array]:
     """Return `xs`, of any shapes, as arrays of their common floating dtype."""
     found = [array(x) for x in xs]
     dtype = jnp.result_type(*found)
-    if not jnp.issubdtype(dtype, jnp.inexact):
-        dtype = settings.floatx()
-    return [x.astype(dtype) for x in found]
+    is_float = jnp.issubdtype(dtype, jnp.inexact)
+    return [x.astype(dtype if is_float else settings.floatx()) for x in found]
 
 
 def bools_as_ints(x) -> jax.Array:

@@ -4,11 +4,14 @@ The engine does not know the ops, so they are put onto its classes here, when `k
 imported.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from kerata.engine.symbolic import KerasTensor
 from kerata.engine.variable import Variable
 from kerata.ops import arithmetic, elementwise, indexing, logic, products, shaping
 
-BINARY = {
+BINARY: dict[str, Callable] = {
     "add": arithmetic.add,
     "sub": arithmetic.subtract,
     "mul": arithmetic.multiply,
@@ -21,14 +24,14 @@ BINARY = {
     "or": logic.logical_or,
     "xor": logic.logical_xor,
 }
-COMPARISONS = {
+COMPARISONS: dict[str, Callable] = {
     "lt": logic.less,
     "le": logic.less_equal,
     "gt": logic.greater,
     "ge": logic.greater_equal,
     "ne": logic.not_equal,
 }
-UNARY = {
+UNARY: dict[str, Callable] = {
     "neg": elementwise.negative,
     "abs": elementwise.absolute,
 }
@@ -43,7 +46,7 @@ def _method(function, reverse=False):
     return method
 
 
-def _install(cls: type, **others) -> None:
+def _install(cls: Any, **others) -> None:
     """Give a class the operators, and further methods."""
     for name, function in BINARY.items():
         setattr(cls, f"__{name}__", _method(function))
@@ -68,4 +71,4 @@ _install(
 )
 # Variables are compared by their values, and hashed by identity.
 _install(Variable, __invert__=logic.bitwise_not, __eq__=logic.equal)
-Variable.__hash__ = object.__hash__
+Variable.__hash__ = object.__hash__  # type: ignore[method-assign]

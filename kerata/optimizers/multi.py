@@ -147,16 +147,17 @@ class MultiOptimizer(Optimizer):
         if self.built:
             return
         variables = list(variables)
-        super().build(variables)
-        for variable in variables:
-            chosen = self.optimizer_map(variable)
+        choice = [self.optimizer_map(variable) for variable in variables]
+        for variable, chosen in zip(variables, choice, strict=True):
             if not isinstance(chosen, Optimizer):
                 raise TypeError(
                     f"`optimizer_map` must give an optimizer for {variable.path!r}.\n"
                     f"Received: {chosen!r}"
                 )
             _refuse_wrapper(chosen)
-            self._choice.append(chosen)
+        super().build(variables)
+        self._choice = choice
+        for chosen in choice:
             self._add(chosen)
         self.loss_scale_factor = self._loss_scale_factor
         for optimizer in self.optimizers:

@@ -61,7 +61,7 @@ def _is_part(thing) -> bool:
 def _children(thing) -> Iterator[tuple[str, object]]:
     """Yield (attribute, value), in the order of files."""
     if not isinstance(thing, Layer):
-        names, known = set(vars(thing)), frozenset()
+        names, known = set(vars(thing)), frozenset[str]()
     else:
         known = _common_names(Model if isinstance(thing, Model) else Layer)
         names = set(dir(thing))
@@ -87,6 +87,6 @@ def _place(name: str) -> str:
 def _common_names(cls: type) -> frozenset[str]:
     """Return the attributes that every layer, or every model, has: they are not walked."""
     names = set(dir(cls(name="any")))
-    if cls is Model:
+    if issubclass(cls, Model):
         names -= {"layers", "optimizer"}
     return frozenset(names)

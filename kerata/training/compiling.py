@@ -59,6 +59,8 @@ class Compiling:
     test_function: Any = None
     predict_function: Any = None
     _compiled: Compiled | None = None
+    _batch_functions: dict = {}
+    _orders: dict = {}
     _run_eagerly = False
     _jit_compile: bool | str = "auto"
 
@@ -141,6 +143,8 @@ class Compiling:
 
     def _forget_functions(self):
         self.train_function = self.test_function = self.predict_function = None
+        self._batch_functions = {}
+        self._orders = {}
 
     def _require_compiled(self, method: str) -> Compiled:
         if not self.compiled or self._compiled is None:
@@ -170,6 +174,11 @@ class Compiling:
     def jit_compile(self, value):
         self._jit_compile = value
         self._forget_functions()
+
+    @property
+    def compiles_steps(self) -> bool:
+        """Whether the step functions are compiled."""
+        return self.jit_compile and not self.run_eagerly
 
     def get_compile_config(self) -> dict | None:
         """Return what `compile` was given, as a dict for JSON; None if it was not called."""

@@ -8,7 +8,7 @@ repeated.
 
 import itertools
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import jax
 import numpy as np
@@ -105,7 +105,7 @@ class ArrayFeed(Feed):
 
     def _rows(self, number: int) -> Iterator:
         """Yield the rows of each batch: a slice, or an array of indices."""
-        starts = range(0, self.length, self.batch_size)
+        starts: Sequence[int] = range(0, self.length, self.batch_size)
         if self.shuffle and self.shuffle != "batch":
             order = permutation(self.seed, number, self.length)
             for low in starts:

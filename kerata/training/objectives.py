@@ -123,7 +123,6 @@ class CompiledLoss:
             total = value if total is None else total + value
         return total
 
-
     def check_targets(self, y_true, shapes: list[tuple]) -> None:
         """Check that targets on the host can be meant for their losses: see `losses.checks`.
 

@@ -83,25 +83,39 @@ def stateless(trainer, name: str, step: Callable, state, data):
 def make(trainer, name: str) -> Callable:
     """Return the function that the loop calls: of a batch, or of a tuple of several, compiled."""
     step = stateful(trainer, name)
-    compiles = trainer.jit_compile and not trainer.run_eagerly
-    function = step
-    if trainer.steps_per_execution > 1:
-        one = _TracedOnce(step) if compiles else step
+    if trainer.steps_per_execution == 1:
+        return _compiled(trainer, name, step)
+    one = _TracedOnce(step) if trainer.compiles_steps else step
 
-        def function(batches):
-            results = [one(data) for data in batches]
-            if name != PREDICT:
-                return results[-1]
-            return tree.map_structure(lambda *parts: jnp.concatenate(parts), *results)
+    def function(batches):
+        results = [one(data) for data in batches]
+        if name != PREDICT:
+            return results[-1]
+        return tree.map_structure(lambda *parts: jnp.concatenate(parts), *results)
 
-    if not compiles:
+    return _compiled(trainer, name, function)
+
+
+def make_for_one(trainer, name: str) -> Callable:
+    """Return a function of one batch, compiled, whose logs are those of this batch alone."""
+    step = stateful(trainer, name)
+
+    def function(data):
+        if name != PREDICT:
+            trainer.reset_metrics()
+        return step(data)
+
+    return _compiled(trainer, name, function)
+
+
+def _compiled(trainer, name, function):
+    if not trainer.compiles_steps:
         return function
-    named = {TRAIN: "train", TEST: "test", PREDICT: "predict"}[name]
 
     def compiled(data):
         return function(data)
 
-    compiled.__name__ = f"{named}_function"
+    compiled.__name__ = name.replace("step", "function")
     return jit(compiled)
 
 
@@ -148,6 +162,8 @@ class Stepping(Compiling):
     """The part of `Trainer` that says what happens with one batch."""
 
     non_trainable_variables: Any
+    variables: Any
+    trainable: Any
     losses: Any
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None) -> dict:
@@ -366,12 +382,27 @@ class Stepping(Compiling):
         Args:
             force: whether to make it anew.
         """
-        # What is trainable is part of the function.
-        trainable = [id(v) for v in self.trainable_variables]
-        if force or self.train_function is None or vars(self).get("_trained") != trainable:
+        self._notice_freezing()
+        if force or self.train_function is None:
             self.train_function = make(self, TRAIN)
-            self._trained = trainable
         return self.train_function
+
+    def _notice_freezing(self):
+        """Forget the functions that train if what is trainable has changed: it is part of them."""
+        known, flags = vars(self).get("_trained", ((), None))
+        if flags != [self.trainable, *(v.trainable for v in known)]:
+            known = self.variables
+            self._trained = known, [self.trainable, *(v.trainable for v in known)]
+            self.train_function = None
+            self._batch_functions = {k: f for k, f in self._batch_functions.items() if k != TRAIN}
+
+    def _function_of_one(self, name: str):
+        """Return the compiled function of one batch that the methods `..._on_batch` call."""
+        if name == TRAIN:
+            self._notice_freezing()
+        if name not in self._batch_functions:
+            self._batch_functions = {**self._batch_functions, name: make_for_one(self, name)}
+        return self._batch_functions[name]
 
     def make_test_function(self, force=False):
         """Return the compiled function of a batch that evaluates; see `make_train_function`."""

@@ -40,7 +40,7 @@ class Trainer(Stepping):
     # Attributes in which no layers, variables or metrics of the model are looked for.
     untracked: frozenset = frozenset(
         "_compiled loss optimizer history training_state train_function test_function "
-        "predict_function _trained _resume_from".split()
+        "predict_function _batch_functions _trained _resume_from".split()
     )
 
     built: bool
@@ -198,6 +198,7 @@ class Trainer(Stepping):
         if feed.infinite and limit is None:
             raise _endless("fit", "validation_steps")
         stream = Stream(feed)
+        self._prepare(stream, TEST, "fit()")
 
         def validate(callbacks):
             nonlocal stream
@@ -252,14 +253,15 @@ class Trainer(Stepping):
                 callbacks, add_progbar=verbose != 0, verbose=verbose, epochs=1,
                 steps=feed.num_batches if steps is None else steps, model=self,
             )  # fmt: skip
-        logs = self._evaluate(Stream(feed), steps, callbacks)
+        stream = Stream(feed)
+        self._prepare(stream, TEST, "evaluate()")
+        logs = self._evaluate(stream, steps, callbacks)
         logs = {name: _number(value) for name, value in logs.items()}
         return logs if return_dict else self._in_order(logs)
 
     def _evaluate(self, stream: Stream, limit, callbacks) -> dict:
         """Evaluate what is left of a pass, or `limit` batches; return the logs."""
         self.stop_evaluating = False
-        self._prepare(stream, TEST, "evaluate()")
         function = self.make_test_function()
         self.reset_metrics()
         callbacks.on_test_begin()
@@ -324,19 +326,18 @@ class Trainer(Stepping):
         """
         self._require_compiled("train_on_batch")
         batch = self._one_batch(TRAIN, x, y, sample_weight, class_weight)
-        return self._on_batch(self.make_train_function(), batch, TRAIN, return_dict)
+        return self._on_batch(TRAIN, batch, return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Evaluate one batch. Returns what `evaluate` does."""
         self._require_compiled("test_on_batch")
         batch = self._one_batch(TEST, x, y, sample_weight)
-        return self._on_batch(self.make_test_function(), batch, TEST, return_dict)
+        return self._on_batch(TEST, batch, return_dict)
 
     def predict_on_batch(self, x):
         """Return the outputs for one batch, as NumPy arrays."""
         batch = self._one_batch(PREDICT, x)
-        function = self.make_predict_function()
-        return tree.map_structure(np.array, self._call_once(function, batch))
+        return tree.map_structure(np.array, self._function_of_one(PREDICT)(batch))
 
     def _one_batch(self, name, x, y=None, sample_weight=None, class_weight=None):
         """Return arrays as one batch, and build what is not built yet for it."""
@@ -349,24 +350,23 @@ class Trainer(Stepping):
         self._prepare(stream, name, f"{name.removesuffix('_step')}_on_batch()")
         return stream.peek()
 
-    def _on_batch(self, function, batch, name, return_dict):
-        self.reset_metrics()
-        logs = _as_logs(self._call_once(function, batch), name)
+    def _on_batch(self, name, batch, return_dict):
+        logs = _as_logs(self._function_of_one(name)(batch), name)
         logs = {name: _number(value) for name, value in logs.items()}
         return logs if return_dict else self._in_order(logs)
 
-    def _call_once(self, function, batch):
-        return function(batch if self.steps_per_execution == 1 else (batch,))
-
     def _in_order(self, logs: dict):
         """Return the logs as a list in the order of the metrics; the only one, if there is one."""
-        names: list = []
-        for metric in self.metrics:
-            own = metric.names if isinstance(metric, CompiledMetrics) else [metric.name]
-            names += [name for name in own if name in logs]
-        names += list(logs)
-        values = [logs[name] for name in dict.fromkeys(names)]
-        return values[0] if len(values) == 1 else values
+        if len(logs) == 1:
+            return next(iter(logs.values()))
+        key = tuple(logs)
+        if key not in self._orders:
+            names: list = []
+            for metric in self.metrics:
+                names += metric.names if isinstance(metric, CompiledMetrics) else [metric.name]
+            order = [name for name in dict.fromkeys([*names, *logs]) if name in logs]
+            self._orders = {**self._orders, key: order}
+        return [logs[name] for name in self._orders[key]]
 
     # Building.
 

@@ -116,6 +116,13 @@ def test_arguments_that_cannot_be_hashed_are_explained():
         kerata.jit(lambda x, options: x)(1.0, {1, 2})
 
 
+def test_a_value_that_is_not_there_yet_is_explained():
+    for function in (lambda x: x if x > 0 else -x, lambda x: range(x), lambda x: np.asarray(x)):
+        with pytest.raises(TypeError) as caught:
+            kerata.jit(function)(3)
+        assert "static_argnames" in "".join(caught.value.__notes__)
+
+
 def test_a_new_shape_may_meet_new_variables():
     a, b = kerata.Variable(1.0), kerata.Variable(1.0)
 

@@ -101,9 +101,7 @@ def test_no_windows():
 
 
 @settings(max_examples=12, deadline=None)
-@given(
-    st.integers(1, 6), st.integers(1, 6), st.integers(1, 4), st.integers(1, 3), st.booleans()
-)
+@given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 4), st.integers(1, 3), st.booleans())
 def test_against_loops(height, width, window, stride, same):
     """Compare with a window written out by hand, where padding is simply left out."""
     padding = "same" if same else "valid"

@@ -98,17 +98,20 @@ def test_definition(name, backwards, zero_masked):
 
 @pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru"])
 @pytest.mark.parametrize(
-    "sequences, masked, backwards", [(1, 0, 0), (0, 0, 1), (1, 1, 1), (0, 1, 0)]
-)
-def test_gradient_is_that_of_the_plain_loop(name, sequences, masked, backwards):
+    "sequences, masked, backwards, dropped",
+    [(True, False, False, False), (False, False, True, True), (True, True, True, True),
+     (False, True, False, False)],
+)  # fmt: skip
+def test_gradient_is_that_of_the_plain_loop(name, sequences, masked, backwards, dropped):
     run, options, _, gates, bias = CELLS[name]
     arguments = (numbers(BATCH, TIME, WIDTH), *weights(gates, bias), states_of(name))
     mask = MASK if masked else None
+    drop = numbers(BATCH, UNITS, seed=5) if dropped else None
 
     def scalar(arguments):
         x, w, r, b, start = arguments
         options = {"sequences": sequences, "go_backwards": backwards}
-        found = run(x, w, r, b, mask, start, **options)
+        found = run(x, w, r, b, mask, start, drop, **options)
         return sum(jnp.sum(jnp.sin(out + i)) for i, out in enumerate(found))
 
     with using("cpu"):
@@ -162,22 +165,23 @@ def test_scan(unroll):
     """Any step over any structure: here a running sum, and how often it was not masked."""
     inputs = {"a": numbers(BATCH, TIME, 2, 2), "b": numbers(BATCH, TIME)}
 
-    def step(x, states):
+    def step(x, states, steps):
         total, count = states
         total = total + x["a"] * x["b"][:, None, None]
-        return (total, x["b"]), (total, count + 1)
+        return (total, x["b"]), (total, count + 1), steps + 1
 
     start = (jnp.zeros((BATCH, 2, 2)), jnp.zeros((BATCH,), "int32"))
     terms = inputs["a"] * inputs["b"][:, :, None, None] * MASK[:, :, None, None]
     options = {"unroll": unroll}
-    (totals, bs), (total, count) = recurrence.scan(step, inputs, start, MASK, **options)
+    (totals, bs), (total, count), steps = recurrence.scan(step, inputs, start, MASK, 0, **options)
     np.testing.assert_allclose(totals, terms.cumsum(1), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(total, terms.sum(1), rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(count, MASK.sum(1))
+    assert steps == TIME
     assert bs.shape == (BATCH, TIME)
     options |= {"zero_masked": True, "go_backwards": True}
-    (totals, bs), _ = recurrence.scan(step, inputs, start, MASK, **options)
+    (totals, bs), *_ = recurrence.scan(step, inputs, start, MASK, 0, **options)
     np.testing.assert_allclose(bs, (inputs["b"] * MASK)[:, ::-1], rtol=1e-6)
-    (last, _), _ = recurrence.scan(step, inputs, start, MASK, sequences=False, **options)
+    (last, _), *_ = recurrence.scan(step, inputs, start, MASK, 0, sequences=False, **options)
     np.testing.assert_allclose(last, totals[:, -1], rtol=1e-6)
-    assert recurrence.scan(step, inputs, start, **options)[1][1].tolist() == [TIME] * BATCH
+    assert recurrence.scan(step, inputs, start, None, 0, **options)[1][1].tolist() == [TIME] * BATCH

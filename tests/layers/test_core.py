@@ -38,10 +38,16 @@ def test_dense_rules_reach_the_weights():
     np.testing.assert_allclose(layer.losses[0], 0.01 * 6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("units", [0, -1, 2.5, "a", None])
+@pytest.mark.parametrize("units", [0, -1, 2.5, 3.0, "a", None, True])
 def test_dense_refuses_units(units):
     with pytest.raises(ValueError, match=r"(?s)Dense.*`units`.*positive integer.*Received"):
         layers.Dense(units, name="x")
+
+
+def test_dense_without_an_activation():
+    layer = layers.Dense(1, kernel_initializer="ones", activation="relu")
+    layer.activation = None
+    assert layer(np.array([[-1.0, -2.0]])).tolist() == [[-3]]
 
 
 def test_dense_needs_a_known_width():
@@ -77,7 +83,6 @@ def test_einsum_dense_refuses_equations(equation):
         ("abc,cd->abd", (None, 4), "bd", (None, None, 3), "the bias would be"),
         ("abc,cd->abd", (5, 4), None, (None, 6, 3), "the size of 'b' must be 5"),
         ("abc,cd->abd", 4, None, (None, 6, 3), "must describe the inputs"),
-        ("ab,bc->ac", 4, None, (None, 6, 3), "must describe the inputs"),
     ],
 )
 def test_einsum_dense_refuses_inputs(equation, output_shape, bias_axes, shape, words):
@@ -85,6 +90,11 @@ def test_einsum_dense_refuses_inputs(equation, output_shape, bias_axes, shape, w
     with pytest.raises(ValueError, match=words) as caught:
         layer.build(shape)
     assert "Received: equation=" in str(caught.value)
+
+
+def test_einsum_dense_refuses_another_rank():
+    with pytest.raises(ValueError, match="needs inputs of rank 2"):
+        layers.EinsumDense("ab,bc->ac", 4)(np.ones((2, 5, 3)))
 
 
 def test_einsum_dense_knows_its_output_shape():

@@ -46,7 +46,16 @@ def test_out_of_range_when_compiled():
     assert np.isnan(kerata.jit(lambda x: layer(x))(np.array([7]))).all()
 
 
-@pytest.mark.parametrize("args, name", [((0, 3), "input_dim"), ((3, -1), "output_dim")])
+def test_no_mask_on_the_way_back():
+    layer = layers.ReversibleEmbedding(5, 3, mask_zero=True)
+    y = layer(IDS)
+    np.testing.assert_array_equal(get_mask(y), IDS != 0)
+    assert get_mask(layer(np.zeros((2, 3)), reverse=True)) is None
+
+
+@pytest.mark.parametrize(
+    "args, name", [((0, 3), "input_dim"), ((3, -1), "output_dim"), ((4.0, 3), "input_dim")]
+)
 def test_refuses_sizes(args, name):
     with pytest.raises(ValueError, match=f"`{name}` must be a positive integer"):
         layers.Embedding(*args)

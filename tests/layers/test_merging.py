@@ -1,3 +1,4 @@
+import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
@@ -78,6 +79,30 @@ def test_masks(data, names, masks):
     assert (found is None) == (expected is None)
     if expected is not None:
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", ["Add", "Average", "Multiply", "Maximum", "Minimum"])
+@pytest.mark.parametrize("masks", [MASKS, (MASKS[0], None), (MASKS[0], ~MASKS[0])], ids=len)
+def test_masked_elements_like_keras(data, name, masks):
+    results = []
+    for module, convert in ((layers, jnp.asarray), (keras.layers, jnp.array)):
+        x = [convert(data(2, 3, 4, seed=i)) for i in (0, 1)]
+        for tensor, mask in zip(x, masks, strict=True):
+            if mask is not None and module is layers:
+                set_mask(tensor, mask)
+            elif mask is not None:
+                tensor._keras_mask = jnp.asarray(mask)
+        results.append(getattr(module, name)()(x))
+    np.testing.assert_allclose(*results, rtol=1e-6)
+
+
+def test_masks_of_symbolic_inputs():
+    x = [layers.Input((3, 4)), layers.Input((3, 4))]
+    for tensor in x:
+        set_mask(tensor, np.ones((2, 3), bool))
+    y = layers.Concatenate(axis=1)(x)
+    assert y.shape == (None, 6, 4)
+    assert get_mask(y).shape == (2, 6)
 
 
 def test_mask_travels():

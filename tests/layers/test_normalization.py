@@ -60,6 +60,25 @@ def test_low_precision(name, dtype, data):
     np.testing.assert_allclose(np.asarray(y, "float32"), expected, 0.02, 0.02)
 
 
+def test_what_overflows_16_bits_is_normalized():
+    x = np.full((2, 4, 8), 70_000.0) * np.linspace(1, 2, 8)
+    for layer in (
+        layers.GroupNormalization(2, dtype="mixed_float16"),
+        layers.LayerNormalization(dtype="mixed_float16"),
+        layers.RMSNormalization(dtype="mixed_float16"),
+    ):
+        y = layer(x)
+        assert y.dtype == "float16" and np.isfinite(y).all() and np.abs(y).max() > 0.5
+
+
+def test_layer_normalization_of_another_rank(data):
+    layer = layers.LayerNormalization()
+    layer.build((2, 2, 3))
+    assert layer(data(2, 2, 2, 3)).shape == (2, 2, 2, 3)
+    with pytest.raises(ValueError, match="3 elements along axis -1"):
+        layer(data(2, 2))
+
+
 OTHERS = [
     ("LayerNormalization", (4, 3), {}),
     ("LayerNormalization", (2, 3, 4), {"axis": [1, 2]}),
@@ -110,6 +129,13 @@ def test_unit_normalization_of_zeros():
         (lambda: layers.BatchNormalization(axis=3)(np.ones((2, 5))), "that have an axis 3"),
         (lambda: layers.BatchNormalization()(KerasTensor((None, None))), "the size of axis -1"),
         (lambda: layers.BatchNormalization(renorm_clipping={"a": 1}), "no keys but 'rmin'"),
+        (lambda: layers.BatchNormalization(renorm_clipping={"dmax": -1}), "`dmax` at least 0"),
+        (
+            lambda: layers.BatchNormalization(renorm_clipping={"rmin": 2, "rmax": 1}),
+            "`rmin` at most `rmax`",
+        ),
+        (lambda: layers.GroupNormalization(0), "`groups` must be a positive integer"),
+        (lambda: layers.GroupNormalization("a"), "`groups` must be a positive integer"),
         (lambda: layers.LayerNormalization(axis=(1, 5))(np.ones((2, 5))), "`axis` must be from -2"),
         (
             lambda: layers.LayerNormalization(axis=(1, -1))(np.ones((2, 5))),

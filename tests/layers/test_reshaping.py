@@ -60,6 +60,8 @@ def test_config_like_keras(name, args, kwargs, shape):
         (lambda: layers.Flatten(), (None, 2, 3), (None, 6)),
         (lambda: layers.Reshape((-1, 2)), (None, None, 4), (None, None, 2)),
         (lambda: layers.Reshape((-1, 2)), (None, 3, 4), (None, 6, 2)),
+        (lambda: layers.Reshape((3, 5)), (2, None), (2, 3, 5)),
+        (lambda: layers.Reshape((3, -1)), (None, None), (None, 3, None)),
         (lambda: layers.Permute((2, 1)), (None, None, 4), (None, 4, None)),
         (lambda: layers.Cropping1D(2), (None, None, 4), (None, None, 4)),
         (lambda: layers.ZeroPadding2D(1), (None, None, 4, 3), (None, None, 6, 3)),
@@ -106,6 +108,12 @@ def test_other_dtypes_stay(dtype):
 def test_refuses(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+@pytest.mark.parametrize("size", [2.5, "2", True])
+def test_up_sampling_refuses_types(size):
+    with pytest.raises(TypeError, match="`size` must be an integer"):
+        layers.UpSampling1D(size)
 
 
 def test_repeat_vector_refuses_floats():

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import keras
 import numpy as np
 import pytest
+from jax.experimental import sparse
 
 import kerata
 from kerata import optimizers
@@ -257,6 +258,13 @@ def test_weight_decay_is_chosen_before_building():
 def test_scale_loss():
     assert optimizers.SGD().scale_loss(2.0) == 2.0
     assert optimizers.SGD(loss_scale_factor=4.0).scale_loss(2.0) == 8.0
+
+
+def test_sparse_gradients_count_as_dense_ones():
+    (w,) = weights(np.ones((3, 2)))
+    gradient = sparse.BCOO((jnp.ones((1, 2)), jnp.array([[1]])), shape=(3, 2))
+    optimizers.SGD(1.0).apply([gradient], [w])
+    np.testing.assert_allclose(w.numpy(), [[1, 1], [0, 0], [1, 1]])
 
 
 def test_mixed_dtypes_keep_their_own():

@@ -220,6 +220,30 @@ def test_state_is_set_after_all_have_begun():
     assert (fresh.best, fresh.wait) == (1.0, 2)
 
 
+def test_state_goes_to_callbacks_of_the_same_class_in_order():
+    def make():
+        return callbacks.CallbackList(
+            [callbacks.EarlyStopping("a", mode="min"), callbacks.History(),
+             callbacks.EarlyStopping("b", mode="min", restore_best_weights=True)],
+            model=Player(),
+        )  # fmt: skip
+
+    first, second = make(), make()
+    first.on_train_begin()
+    first.on_epoch_end(0, {"a": 1.0, "b": 2.0})
+    second.set_state(first.get_state())
+    a, history, b = second.callbacks
+    assert (a.best, b.best, history.history) == (1.0, 2.0, {"a": [1.0], "b": [2.0]})
+    np.testing.assert_array_equal(b.best_weights[0], np.zeros(1))
+    history.history["a"].append(3)
+    assert first.callbacks[1].history["a"] == [1.0]
+
+
+def test_verbose_is_checked():
+    with pytest.raises(ValueError, match="(?s)verbose.*Received: verbose='loud'"):
+        callbacks.CallbackList(add_progbar=True, verbose="loud")
+
+
 # History.
 
 
@@ -483,7 +507,7 @@ def test_model_checkpoint_best_only(capsys):
     assert len(play(save, [1, 0.7]).saved) == 1
     with pytest.warns(UserWarning, match="`val_f1` which is not available"):
         save = callbacks.ModelCheckpoint("m.keras", monitor="val_f1", save_best_only=True)
-        assert play(save, [1]).saved == []
+        assert len(play(save, [1]).saved) == 1
     with pytest.warns(UserWarning, match="scalar"):
         save = callbacks.ModelCheckpoint("m.keras", save_best_only=True)
         assert len(play(save, [np.ones(2)]).saved) == 1

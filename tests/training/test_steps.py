@@ -59,9 +59,7 @@ def stateless(lib):
             x, y = data
             grad_fn = jax.value_and_grad(self.compute_loss_and_new_state, has_aux=True)
             (loss, (y_pred, ntv)), grads = grad_fn(tv, ntv, x, y, training=True)
-            tv, optimizer_variables = self.optimizer.stateless_apply(
-                optimizer_variables, grads, tv
-            )
+            tv, optimizer_variables = self.optimizer.stateless_apply(optimizer_variables, grads, tv)
             new_metrics, logs = [], {}
             for metric in self.metrics:
                 mine = metrics_variables[len(new_metrics) :][: len(metric.variables)]
@@ -147,9 +145,7 @@ def test_compute_loss_and_updates_can_be_differentiated():
                 optimizer_variables=optimizer_variables,
             )  # fmt: skip
             loss, _, ntv, metrics_variables = aux
-            tv, optimizer_variables = self.optimizer.stateless_apply(
-                optimizer_variables, grads, tv
-            )
+            tv, optimizer_variables = self.optimizer.stateless_apply(optimizer_variables, grads, tv)
             return {"loss": loss}, (tv, ntv, optimizer_variables, metrics_variables)
 
     model, plain = base(kerata, Net), base(kerata)
@@ -281,8 +277,8 @@ def test_stateless_compute_loss():
         model = base(lib)
         model.compile("sgd", "mse")
         model.fit(X, Y, epochs=1, verbose=0)
-        values = [[v.value for v in group] for group in (
-            model.trainable_variables, model.non_trainable_variables, model.metrics_variables)]  # fmt: skip
+        groups = ("trainable", "non_trainable", "metrics")
+        values = [[v.value for v in getattr(model, f"{group}_variables")] for group in groups]
         loss, state = model.stateless_compute_loss(*values, x=X, y=Y, y_pred=Y + 2.0)
         assert [len(group) for group in state] == [2, 0, 2]
         found.append(float(loss))

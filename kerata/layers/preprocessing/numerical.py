@@ -35,8 +35,15 @@ class Rescaling(Layer):
 
     def call(self, inputs):
         dtype = self.compute_dtype
-        scale, offset = jnp.asarray(self.scale, dtype), jnp.asarray(self.offset, dtype)
+        scale, offset = (self._for_channels(x, dtype) for x in (self.scale, self.offset))
         return inputs.astype(dtype) * scale + offset
+
+    @staticmethod
+    def _for_channels(value, dtype):
+        value = jnp.asarray(value, dtype)
+        if value.ndim and settings.image_data_format() == "channels_first":
+            value = value.reshape(*value.shape, *(1,) * (3 - value.ndim))
+        return value
 
 
 class Normalization(Layer):

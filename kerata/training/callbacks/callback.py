@@ -226,13 +226,13 @@ class CallbackList:
         if self._is_beginning:
             self._pending_state = state
             return
-        left = list(state["callbacks"])
+        left: dict[str, list] = {}
+        for item in state["callbacks"]:
+            left.setdefault(item["class_name"], []).append(item["state"])
         for callback in self.callbacks:
-            name = type(callback).__name__
-            found = next((item for item in left if item["class_name"] == name), None)
-            if found is not None and hasattr(callback, "set_state"):
-                left.remove(found)
-                callback.set_state(found["state"])
+            states = left.get(type(callback).__name__)
+            if states and hasattr(callback, "set_state"):
+                callback.set_state(states.pop(0))
 
     def _listeners(self, hook: str) -> list:
         found = self._listening.get(hook)

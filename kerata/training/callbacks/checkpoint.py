@@ -52,7 +52,7 @@ class ModelCheckpoint(Monitor):
         monitor: name of the metric that says which is the best.
         verbose: 1 to print when something is done.
         save_best_only: whether to save only when the metric has improved. The best value is kept
-            from one `fit` to the next.
+            from one `fit` to the next. Without the metric each model is saved, with a warning.
         save_weights_only: whether to save only the weights.
         mode: "min" if less is better, "max" if more is, "auto" to tell by the metric.
         save_freq: "epoch" for after each epoch, or a number of batches.
@@ -116,9 +116,7 @@ class ModelCheckpoint(Monitor):
                 f"model instead. Received: {self.monitor} of shape {np.shape(value)}.",
                 stacklevel=2,
             )
-        elif self.save_best_only:
-            if value is None:
-                return
+        elif self.save_best_only and value is not None:
             if not self._is_improvement(value, self.best):
                 self._say(f"\n{at}: {self.monitor} did not improve from {_decimal(self.best)}")
                 return

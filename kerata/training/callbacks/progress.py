@@ -1,5 +1,6 @@
 """The progress bar of `fit`, `evaluate` and `predict`."""
 
+from kerata.engine.errors import one_of
 from kerata.training.callbacks.callback import Callback
 from kerata.utils.progbar import Progbar, is_live, print_message
 
@@ -25,7 +26,7 @@ class ProgbarLogger(Callback):
 
     def set_params(self, params):
         super().set_params(params)
-        verbose = params.get("verbose", 1)
+        verbose = one_of("verbose", params.get("verbose", 1), (0, 1, 2, "auto"))
         self.verbose = 1 if verbose == "auto" else int(verbose)
         self.epochs = params.get("epochs") or 1
         self.target = params.get("steps")

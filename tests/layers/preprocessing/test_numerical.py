@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from kerata import layers
+from kerata.engine import settings
 
 RNG = np.random.default_rng(0)
 DATA = RNG.normal(3, 2, size=(20, 4, 3)).astype("float32")
@@ -17,6 +18,13 @@ def test_rescaling(args, dtype):
     mine, theirs = layers.Rescaling(*args)(x), keras.layers.Rescaling(*args)(x)
     assert mine.dtype == theirs.dtype
     np.testing.assert_allclose(mine, theirs, rtol=1e-6)
+
+
+def test_rescaling_of_channels_first():
+    x = np.ones((2, 3, 4, 4))
+    settings.set_image_data_format("channels_first")
+    y = layers.Rescaling([1.0, 2.0, 3.0])(x)
+    assert y[0, :, 0, 0].tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("invert", [False, True])

@@ -1,0 +1,415 @@
+"""`save_model`, `load_model`, `save_weights`, `load_weights`."""
+
+import contextlib
+import datetime
+import io
+import json
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from typing import IO
+
+import h5py
+
+from kerata.engine.configurable import custom_object_scope, deserialize, serialize
+from kerata.engine.errors import UnsafeModelError
+from kerata.saving import archive as zipped_model, atomic, weights
+from kerata.saving.walk import parts
+
+# What Keras wrote the layout that files are written in.
+KERAS_VERSION = "3.15.1"
+_H5 = (".h5", ".hdf5")
+
+
+def save_model(model, filepath, overwrite=True, zipped=None, **kwargs) -> None:
+    """Write a model to a file: architecture, weights, optimizer state and compile arguments.
+
+    The file is written under another name first: if anything fails, an older file at `filepath`
+    is as it was.
+
+    Args:
+        model: the model.
+        filepath: path that ends in `.keras`; in `.h5` or `.hdf5` for the older layout; with
+            `zipped=False` that of a folder.
+        overwrite: whether to replace a file that is there without asking.
+        zipped: whether to write a zip archive, not a folder; True if None.
+        **kwargs: `include_optimizer`, for `.h5` files.
+
+    Raises:
+        ValueError: if the path ends in something else.
+        FileNotFoundError: if the folder of the file does not exist.
+
+    Example:
+        >>> model = kerata.Sequential([kerata.Input((2,)), kerata.layers.Dense(1)])
+        >>> path = getfixture("tmp_path") / "model.keras"
+        >>> kerata.saving.save_model(model, path)
+        >>> twin = kerata.saving.load_model(path)
+        >>> bool((twin.predict(np.ones((1, 2)), verbose=0) == model(np.ones((1, 2)))).all())
+        True
+    """
+    path = os.fspath(filepath)
+    if path.endswith(_H5):
+        from kerata.saving import legacy
+
+        include_optimizer = kwargs.pop("include_optimizer", True)
+        _refuse_arguments(kwargs)
+        if zipped:
+            raise ValueError(f"A `.h5` file is not zipped.\nReceived: {path!r}, zipped={zipped}")
+        if not _may_write(path, overwrite):
+            return
+        legacy.save_model(model, path, include_optimizer)
+        return
+    kwargs.pop("include_optimizer", None)
+    _refuse_arguments(kwargs)
+    if zipped is False:
+        if path.endswith(".keras"):
+            raise ValueError(
+                f"A path that ends in `.keras` is a zip archive.\nReceived: {path!r}, zipped=False"
+            )
+        _save_folder(model, path, overwrite)
+        return
+    if not path.endswith(".keras"):
+        raise ValueError(
+            "The path of a model must end in `.keras` (or `.h5`, for the older layout).\n"
+            f"Received: {path!r}\nFor the weights alone, use save_weights()."
+        )
+    atomic.check_place(path)
+    if not _may_write(path, overwrite):
+        return
+    with atomic.replacing(path) as file:
+        write_model(model, file, scratch=os.path.dirname(os.path.realpath(path)))
+
+
+def _refuse_arguments(kwargs) -> None:
+    if kwargs:
+        raise ValueError(f"Unknown arguments.\nReceived: {sorted(kwargs)}")
+
+
+def _may_write(path: str, overwrite: bool) -> bool:
+    if overwrite or not os.path.exists(path):
+        return True
+    if not sys.stdin or not sys.stdin.isatty():
+        raise FileExistsError(
+            f"There is a file already.\nReceived: {path!r}, overwrite={overwrite}\n"
+            "Give it another name, or pass overwrite=True."
+        )
+    return input(f"{path} exists. Replace it? [y/n] ").strip().lower() in ("y", "yes")
+
+
+def metadata() -> dict:
+    """Return what a file says of its making."""
+    from kerata import __version__
+
+    now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
+    return {"keras_version": KERAS_VERSION, "date_saved": now, "kerata_version": __version__}
+
+
+def write_model(model, file: IO[bytes], scratch: str | None = None) -> None:
+    """Write a model as a `.keras` archive into an open file.
+
+    Args:
+        model: the model.
+        file: binary file, open for writing.
+        scratch: folder for a temporary file of the size of the weights; None to use memory.
+    """
+    config = _config_text(model)
+    with zipfile.ZipFile(file, "w") as archive:
+        zipped_model.add(archive, zipped_model.METADATA, json.dumps(metadata()))
+        zipped_model.add(archive, zipped_model.CONFIG, config)
+        if scratch is None:
+            memory = io.BytesIO()
+            with h5py.File(memory, "w") as h5:
+                weights.write(model, h5)
+            zipped_model.add(archive, zipped_model.WEIGHTS, memory.getvalue())
+        else:
+            with tempfile.NamedTemporaryFile(
+                dir=scratch, prefix=".weights.", suffix=".tmp"
+            ) as h5_file:
+                with h5py.File(h5_file, "w") as h5:
+                    weights.write(model, h5)
+                h5_file.seek(0)
+                info = zipfile.ZipInfo(zipped_model.WEIGHTS)
+                with archive.open(info, "w", force_zip64=True) as member:
+                    while chunk := h5_file.read(2**22):
+                        member.write(chunk)
+        for name, data in _assets(model):
+            zipped_model.add(archive, zipped_model.ASSETS + name, data)
+
+
+def _config_text(model) -> str:
+    try:
+        return json.dumps(serialize(model))
+    except NotImplementedError as error:
+        raise NotImplementedError(
+            f"{error}\nOr save the weights alone, with save_weights()."
+        ) from error
+
+
+def _assets(model) -> Iterator[tuple[str, bytes]]:
+    """Yield (path, bytes) of the files that layers such as StringLookup keep."""
+    for path, part in parts(model):
+        if not hasattr(part, "save_assets"):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            part.save_assets(folder)
+            for name in sorted(os.listdir(folder)):
+                with open(os.path.join(folder, name), "rb") as file:
+                    yield f"{path}/{name}" if path else name, file.read()
+
+
+def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
+    """Read a model from a file that `save_model` wrote, of kerata's or of Keras's.
+
+    A file is data: nothing in it is run, imported or written anywhere. Only kerata's own classes,
+    and those that the program registered or passes, can be named in it.
+
+    Args:
+        filepath: path of a `.keras` file, of an older `.h5` file, or of a folder that
+            `save_model(zipped=False)` made.
+        custom_objects: dict from name to class or function, for those not registered.
+        compile: whether to compile the model as it was, with the optimizer's state.
+        safe_mode: accepted for compatibility: code in a file is never run.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: if there is no such file, it is no model, or names an unknown class.
+        UnsafeModelError: if the file asks for what a file may not do.
+    """
+    path = os.fspath(filepath)
+    with custom_object_scope(custom_objects or {}):
+        if os.path.isdir(path):
+            return _load_folder(path, compile, safe_mode)
+        _check_file(path)
+        if path.endswith(_H5) and not zipfile.is_zipfile(path):
+            from kerata.saving import legacy
+
+            return legacy.load_model(path, compile=compile, safe_mode=safe_mode)
+        with open(path, "rb") as file:
+            return read_model(file, path, compile, safe_mode)
+
+
+def _check_file(path: str) -> None:
+    if not os.path.exists(path):
+        close = _near_files(path)
+        hint = f"\nThere is {close}." if close else ""
+        raise ValueError(f"There is no such file.\nReceived: {path!r}{hint}")
+
+
+def _near_files(path: str) -> str:
+    from kerata.engine.errors import nearest
+
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        return f"no folder {folder!r} either"
+    models = [n for n in sorted(os.listdir(folder)) if n.endswith((".keras", *_H5))]
+    close = nearest(os.path.basename(path), models) or models[:3]
+    return " and ".join(repr(name) for name in close)
+
+
+def read_model(file: IO[bytes], name: str = "the file", compile=True, safe_mode=True):
+    """Read a model from a `.keras` archive in an open file.
+
+    Args:
+        file: binary file, open for reading.
+        name: what to call it in messages.
+        compile: see `load_model`.
+        safe_mode: see `load_model`.
+    """
+    archive = zipped_model.Archive(file, name)
+    model = model_from_config(archive.read_json(zipped_model.CONFIG), compile, safe_mode, name)
+    if zipped_model.WEIGHTS in archive:
+        with archive.weights() as member, open_h5(member, name) as h5:
+            weights.read(model, h5, source=repr(name))
+    _load_assets(model, archive.assets_of)
+    return model
+
+
+def model_from_config(config: dict, compile: bool, safe_mode: bool, name: str):
+    if not compile:
+        config.pop("compile_config", None)
+    try:
+        model = deserialize(config, safe_mode=safe_mode)
+    except RecursionError:
+        raise UnsafeModelError(
+            f"The config is nested without end, which no model needs.\nReceived: {name!r}"
+        ) from None
+    if not hasattr(model, "load_own_variables"):
+        raise ValueError(
+            f"The file holds no model.\nReceived: {name!r} with a {type(model).__name__}"
+        )
+    return model
+
+
+def _load_assets(model, assets_of) -> None:
+    for path, part in parts(model):
+        if not hasattr(part, "load_assets"):
+            continue
+        found = assets_of(path)
+        if not found:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            for name, data in found.items():
+                with open(os.path.join(folder, name), "xb") as file:
+                    file.write(data)
+            part.load_assets(folder)
+
+
+@contextlib.contextmanager
+def open_h5(file, name: str) -> Iterator[h5py.File]:
+    """Open an HDF5 file: a path, or an open file."""
+    try:
+        h5 = h5py.File(file, "r")
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"The weights cannot be read: they are no HDF5 file, or it is damaged.\n"
+            f"Received: {name!r} ({error})"
+        ) from None
+    with h5:
+        yield h5
+
+
+def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs) -> None:
+    """Write the weights of a model, and its optimizer's state, to a `.weights.h5` file.
+
+    Args:
+        model: the model.
+        filepath: path that ends in `.weights.h5`.
+        overwrite: whether to replace a file that is there without asking.
+        max_shard_size: accepted as None only: weights are written to a single file.
+
+    Raises:
+        ValueError: if the path ends in something else, or the model is not built.
+        FileNotFoundError: if the folder of the file does not exist.
+    """
+    _refuse_arguments(kwargs)
+    path = os.fspath(filepath)
+    if max_shard_size is not None:
+        raise ValueError(
+            "Weights are written to a single file: HDF5 has no limit that would need several.\n"
+            f"Received: max_shard_size={max_shard_size}"
+        )
+    if not path.endswith(".weights.h5"):
+        raise ValueError(
+            f"The path of weights must end in `.weights.h5`.\nReceived: {path!r}\n"
+            "For the whole model, use save() with a path that ends in `.keras`."
+        )
+    _check_built(model, "save")
+    atomic.check_place(path)
+    if not _may_write(path, overwrite):
+        return
+    with atomic.replacing(path) as file, h5py.File(file, "w") as h5:
+        weights.write(model, h5)
+
+
+def _check_built(model, what: str) -> None:
+    if not model.built:
+        raise ValueError(
+            f"Model {model.name!r} is not built, so it has no weights to {what}.\n"
+            "Build it first: call it on data, or build(input_shape)."
+        )
+
+
+def load_weights(model, filepath, skip_mismatch=False, **kwargs) -> None:
+    """Read the weights of a model from a file.
+
+    Args:
+        model: the model; it must be built.
+        filepath: path of a `.weights.h5` or `.keras` file, or of an older `.h5` file.
+        skip_mismatch: whether to leave layers whose weights do not fit as they are, with a
+            warning.
+        **kwargs: `by_name=True`, for older `.h5` files: layers are found by their names.
+
+    Raises:
+        ValueError: if there is no such file, or the weights do not fit; the message names the
+            first layer, and both shapes. Nothing is changed then.
+    """
+    path = os.fspath(filepath)
+    by_name = kwargs.pop("by_name", False)
+    _refuse_arguments(kwargs)
+    if path.endswith(".weights.h5") or path.endswith(".keras"):
+        if by_name:
+            raise ValueError(
+                f"by_name=True is for older `.h5` files.\nReceived: {path!r}, by_name={by_name}"
+            )
+    elif not path.endswith(_H5):
+        raise ValueError(
+            "Weights are read from files that end in `.weights.h5`, `.keras` or `.h5`.\n"
+            f"Received: {path!r}"
+        )
+    if not os.path.exists(path):
+        close = _near_files(path)
+        hint = f"\nThere is {close}." if close else ""
+        raise FileNotFoundError(f"There is no such file.\nReceived: {path!r}{hint}")
+    _check_built(model, "load into")
+    if path.endswith(".keras"):
+        with open(path, "rb") as file:
+            archive = zipped_model.Archive(file, path)
+            with archive.weights() as member, open_h5(member, path) as h5:
+                weights.read(model, h5, skip_mismatch, repr(path))
+            _load_assets(model, archive.assets_of)
+        return
+    with open_h5(path, path) as h5:
+        if not path.endswith(".weights.h5") or "layer_names" in h5.attrs:
+            from kerata.saving import legacy
+
+            legacy.load_weights(model, h5, by_name, skip_mismatch, repr(path))
+        else:
+            weights.read(model, h5, skip_mismatch, repr(path))
+
+
+# A model as a folder of the same files.
+
+
+def _save_folder(model, path: str, overwrite: bool) -> None:
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise ValueError(f"The path of a folder is taken by a file.\nReceived: {path!r}")
+    config = _config_text(model)
+    atomic.check_place(os.path.join(path, "x") if os.path.isdir(path) else path)
+    if not _may_write(path, overwrite):
+        return
+    os.makedirs(path, exist_ok=True)
+    with atomic.replacing(os.path.join(path, zipped_model.WEIGHTS)) as file:
+        with h5py.File(file, "w") as h5:
+            weights.write(model, h5)
+    texts = {zipped_model.METADATA: json.dumps(metadata()), zipped_model.CONFIG: config}
+    files = {name: text.encode() for name, text in texts.items()}
+    files |= {zipped_model.ASSETS + name: data for name, data in _assets(model)}
+    for name, data in files.items():
+        place = os.path.join(path, *name.split("/"))
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        with atomic.replacing(place) as file:
+            file.write(data)
+
+
+def _load_folder(path: str, compile: bool, safe_mode: bool):
+    config_path = os.path.join(path, zipped_model.CONFIG)
+    if not os.path.isfile(config_path):
+        raise ValueError(
+            f"The folder holds no model: there is no {zipped_model.CONFIG} in it.\n"
+            f"Received: {path!r} with {sorted(os.listdir(path))[:5]}"
+        )
+    with open(config_path, "rb") as file:
+        config = json.loads(file.read())
+    model = model_from_config(config, compile, safe_mode, path)
+    weights_path = os.path.join(path, zipped_model.WEIGHTS)
+    if os.path.isfile(weights_path):
+        with open_h5(weights_path, path) as h5:
+            weights.read(model, h5, source=repr(path))
+
+    def assets_of(part: str) -> dict[str, bytes]:
+        folder = os.path.join(path, *zipped_model.ASSETS.split("/"), *part.split("/"))
+        names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+        found = {}
+        for name in names:
+            place = os.path.join(folder, name)
+            if os.path.isfile(place) and not os.path.islink(place):
+                with open(place, "rb") as file:
+                    found[name] = file.read()
+        return found
+
+    _load_assets(model, assets_of)
+    return model

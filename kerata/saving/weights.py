@@ -1,0 +1,155 @@
+"""The weights of a model in HDF5, in the layout of Keras 3's files.
+
+Each part of the model has a group at its path, and in it a group `vars` with its variables as the
+arrays `0`, `1`, …; an attribute of that group holds the part's name.
+"""
+
+import warnings
+from collections.abc import Iterator
+
+import h5py
+
+from kerata.engine.variable import Variable
+from kerata.layers.layer import Layer
+from kerata.layers.state import State
+from kerata.models.model import Model
+from kerata.saving import hdf5
+from kerata.saving.walk import parts
+
+
+def write(model, file: h5py.File) -> None:
+    """Write the weights of a model, and the state of its optimizer."""
+    for path, part in parts(model):
+        if not hasattr(part, "save_own_variables"):
+            continue
+        group = file.require_group(f"{path}/vars" if path else "vars")
+        if isinstance(getattr(part, "name", None), str):
+            group.attrs["name"] = part.name
+        part.save_own_variables(hdf5.Writer(group))
+
+
+def read(model, file: h5py.File, skip_mismatch: bool = False, source: str = "the file") -> None:
+    """Read weights into a model.
+
+    Everything is compared before anything is set: if a part does not fit, an error is raised, and
+    the model is as it was.
+
+    Args:
+        model: the model; it must be built.
+        file: an open file, at the top or at the group that holds the model.
+        skip_mismatch: whether to leave parts that do not fit as they are, with a warning.
+        source: what to call the file in messages.
+
+    Raises:
+        ValueError: if parts do not fit.
+        UnsafeModelError: if the file holds what no weights file needs.
+    """
+    found = [(path, part, _store(file, path)) for path, part in parts(model) if _loads(part)]
+    misfits = [(path, part, why) for path, part, store in found if (why := _misfit(part, store))]
+    known = {path for path, _, _ in found}
+    if misfits and not skip_mismatch:
+        raise ValueError(_message(model, misfits, found, known, file, source))
+    skipped = {id(part) for _, part, _ in misfits}
+    for path, part, why in misfits:
+        warnings.warn(f"Skipped {_title(part, path)}: {why}", stacklevel=4)
+    for path, part, store in found:
+        if id(part) in skipped:
+            continue
+        try:
+            part.load_own_variables(store)
+        except ValueError as error:
+            if type(error) is not ValueError:
+                raise
+            if not skip_mismatch:
+                raise ValueError(f"{_title(part, path)} does not fit {source}: {error}") from error
+            warnings.warn(f"Skipped {_title(part, path)}: {error}", stacklevel=4)
+    left = [path for path in layers_in(file) if path not in known]
+    if left:
+        warnings.warn(
+            f"{source} also holds weights for {_few(left)}, of which {_title(model, '')} has "
+            "none. They were not used.",
+            stacklevel=4,
+        )
+
+
+def _loads(part) -> bool:
+    return hasattr(part, "load_own_variables")
+
+
+def _store(file, path: str) -> hdf5.Reader:
+    group = hdf5.find(file, f"{path}/vars")
+    return hdf5.Reader(group if isinstance(group, h5py.Group) else None)
+
+
+def _misfit(part, store: hdf5.Reader) -> str | None:
+    """Return why a layer cannot take what the file holds for it, or None if it can.
+
+    Layers that load in a way of their own, and optimizers, are not asked beforehand.
+    """
+    if not isinstance(part, Layer) or type(part).load_own_variables is not State.load_own_variables:
+        return None
+    mine: list[Variable] = part._own()
+    if not part.built and not mine and len(store):
+        return f"it is not built; the file has {_shapes(store)}."
+    if len(mine) != len(store):
+        wanted = ", ".join(f"{v.name} {v.shape}" for v in mine) or "none"
+        return f"it has the variables {wanted}; the file has {_shapes(store)}."
+    for index, variable in enumerate(mine):
+        try:
+            shape = tuple(store.dataset(index).shape)
+        except KeyError:
+            return f"{variable.name} {variable.shape} is not in the file."
+        if shape != variable.shape:
+            return f"{variable.name} has shape {variable.shape}; the file has {shape}."
+    return None
+
+
+def _shapes(store: hdf5.Reader) -> str:
+    return ", ".join(map(str, list(store.shapes().values())[:8])) or "none"
+
+
+def _message(model, misfits, found, known, file, source: str) -> str:
+    path, part, why = misfits[0]
+    message = f"The weights in {source} do not fit {_title(model, '')}: "
+    message += f"{len(misfits)} of {len(found)} parts differ."
+    message += f"\nReceived: for {_title(part, path)}: {why}"
+    if len(misfits) > 1:
+        message += f" Likewise {_few([p or 'the model itself' for p, _, _ in misfits[1:]])}."
+    if not any(len(store) for _, _, store in found):
+        names = [p for p in layers_in(file) if p not in known]
+        if names:
+            message += f"\nThe file holds weights of another model: {_few(names)}."
+    if not getattr(model, "built", True):
+        return message + "\nBuild the model first: call it on data, or build(input_shape)."
+    return message + (
+        "\nMake the model as it was when the file was written, or leave such layers as they are "
+        "with skip_mismatch=True."
+    )
+
+
+def _few(names: list[str], most: int = 3) -> str:
+    shown = ", ".join(map(repr, names[:most]))
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _title(part, path: str) -> str:
+    kind = "model" if isinstance(part, Model) else "layer" if isinstance(part, Layer) else "part"
+    name = getattr(part, "name", "")
+    return f"{kind} {name!r} ({type(part).__name__}{', ' + path if path else ''})"
+
+
+def layers_in(file: h5py.Group, prefix: str = "", depth: int = 0) -> Iterator[str]:
+    """Yield the paths of layers that have variables in a file."""
+    if depth > 30:
+        return
+    for name in file.keys():
+        if not prefix and name == "optimizer":
+            continue
+        child = hdf5.member(file, name)
+        if not isinstance(child, h5py.Group):
+            continue
+        if name == "vars":
+            if prefix and len(child):
+                yield prefix
+        else:
+            yield from layers_in(child, f"{prefix}/{name}" if prefix else name, depth + 1)
