@@ -8,10 +8,15 @@ os.environ["KERAS_BACKEND"] = "jax"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
 
+import hypothesis
 import numpy as np
 import pytest
 
 from kerata.engine import naming, policies, registry, rng, settings
+
+# The first example of a test may compile: no time limit for a single one.
+hypothesis.settings.register_profile("kerata", deadline=None)
+hypothesis.settings.load_profile("kerata")
 
 
 @pytest.fixture(autouse=True)

@@ -311,6 +311,20 @@ def _make(cls: Any, config: Mapping, inner: dict, safe_mode: bool):
     return instance
 
 
+def deserialize_in(module: str, config, custom_objects: Mapping | None = None):
+    """Return the object of `config`, which belongs to `module` if it names none itself.
+
+    Args:
+        module: module in Keras's spelling, "keras.initializers".
+        config: what `serialize` wrote; files of Keras 2 have no modules in it.
+        custom_objects: dict from name to class or function.
+    """
+    if is_serialized(config) and config.get("module") is None:
+        custom = registry.custom_object(config["class_name"], custom_objects)
+        config = {**config, "module": module} if custom is None else dict(config)
+    return deserialize(config, custom_objects=custom_objects)
+
+
 def find_class(config: Mapping) -> type:
     """Return the class that a config names.
 

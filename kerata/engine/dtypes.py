@@ -19,7 +19,14 @@ FLOATS = ("float16", "bfloat16", "float32", "float64", "float8_e4m3fn", "float8_
 NARROW = ("int4", "uint4", "int2", "uint2", "float8_e4m3", "float8_e4m3b11fnuz")
 ALLOWED = (*BOOL, *INTS, *FLOATS, "complex64", "complex128", "string", *NARROW)
 
-_PYTHON = {bool: "bool", int: "int32", "int": "int32", float: None, complex: "complex64", str: "string"}
+_PYTHON = {
+    bool: "bool",
+    int: "int32",
+    "int": "int32",
+    float: None,
+    complex: "complex64",
+    str: "string",
+}
 
 
 def standardize_dtype(dtype) -> str:

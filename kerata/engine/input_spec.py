@@ -111,7 +111,9 @@ def _mismatch(spec, shape, dtype):
     came = f"of shape {shape} ({rank} {'axis' if rank == 1 else 'axes'})"
     batch = "\nIf this is a single sample, add a batch axis: x[None]."
     if shape[:1] == (None,):
-        batch = "\nIf the channel axis is missing, add it: x[..., None], and 1 to the Input's shape."
+        batch = (
+            "\nIf the channel axis is missing, add it: x[..., None], and 1 to the Input's shape."
+        )
     if spec.ndim is not None and not spec.allow_last_axis_squeeze and rank != spec.ndim:
         hint = batch if rank == spec.ndim - 1 else ""
         return f"of rank {spec.ndim}", came, hint

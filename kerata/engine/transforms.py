@@ -14,10 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from kerata.engine import scopes
-from kerata.engine.errors import KerataError
+from kerata.engine.errors import KerataError, StateError
 from kerata.engine.scopes import Scope
 from kerata.engine.variable import Variable
 
+# How often a program may be traced again because it met variables that it had not met before.
+_MOST_ROUNDS = 20
 _NUMBERS = (int, float, complex)
 _NEEDS_A_VALUE = (
     jax.errors.ConcretizationTypeError,  # also what its subclass says of `if` on a tracer
@@ -134,7 +136,7 @@ class _Program:
         return outputs, [scope.values[id(v)] for v in self.written]
 
     def run(self, leaves):
-        while True:
+        for _ in range(_MOST_ROUNDS):
             written = [v._array_to_donate() for v in self.written]
             read = [v._array for v in self.read]
             try:
@@ -143,6 +145,11 @@ class _Program:
                 self._compile()
                 continue
             break
+        else:
+            raise StateError(
+                f"{self.owner.__name__!r} makes new variables each time that it is traced.\n"
+                "Make them once: outside, or under `if` on whether they are there."
+            )
         for variable, value in zip(self.written, new):
             variable._array = value
             variable._lent = False

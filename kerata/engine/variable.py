@@ -1,11 +1,13 @@
 """Variable: a named, mutable array."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kerata.engine import dtypes, naming, scopes
-from kerata.engine.errors import StateError, one_of
+from kerata.engine import dtypes, naming, registry, scopes
+from kerata.engine.errors import StateError, one_of, unknown_name
 
 AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
 SYNCHRONIZATIONS = (None, "none", "on_read", "on_write", "auto")
@@ -18,7 +20,8 @@ class Variable:
     inputs and outputs of the compiled function.
 
     Args:
-        initializer: initial value (array, number, list), or a callable `(shape, dtype=...)`.
+        initializer: initial value (array, number, list), a callable `(shape, dtype=...)`, or the
+            name of an initializer.
         shape: tuple of integers; needed where `initializer` is a callable.
         dtype: name of the dtype; that of the initial value, or `floatx()`, if None.
         trainable: whether training changes it.
@@ -78,6 +81,8 @@ class Variable:
 
     def _initial_value(self, initializer, shape, dtype):
         dtype = None if dtype is None else dtypes.canonical(dtype)
+        if isinstance(initializer, str):
+            initializer = _initializer_named(initializer)
         if callable(initializer) and not hasattr(initializer, "__jax_array__"):
             if shape is None:
                 raise ValueError(
@@ -284,6 +289,15 @@ class Variable:
     def __setstate__(self, state):
         self.__dict__.update(state)
         self._array = jnp.asarray(state["_array"])
+
+
+def _initializer_named(name: str):
+    """Return the initializer with a name in snake or camel case, made with its defaults."""
+    camel = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+    found: Any = registry.public_object("keras.initializers", camel)
+    if found is None:
+        raise unknown_name("initializer", name, ("zeros", "ones", "glorot_uniform", "he_normal"))
+    return found()
 
 
 def _plain(value):

@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+_WORD = 2**32  # how many elements an index of one word can tell apart
+
 
 def dropout_mask(key: jax.Array, rate: float, shape: tuple[int, ...]) -> jax.Array:
     """Return booleans that are False with probability `rate`, independently of each other.
@@ -19,11 +21,11 @@ def dropout_mask(key: jax.Array, rate: float, shape: tuple[int, ...]) -> jax.Arr
 
     Example:
         >>> dropout_mask(jax.random.key(1), 0.25, (2, 4))
-        Array([[ True,  True, False, False],
-               [ True,  True,  True,  True]], dtype=bool)
+        Array([[False,  True, False,  True],
+               [ True,  True, False,  True]], dtype=bool)
     """
-    threshold = int(rate * 2**32)
-    if threshold >= 2**32:
+    threshold = int(rate * _WORD)
+    if threshold >= _WORD:
         return jnp.zeros(shape, bool)
     return random_bits(key, shape) >= np.uint32(threshold)
 
@@ -54,10 +56,11 @@ def random_bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     first, second = _schedule(key[0], key[1])
     index, stride = jnp.zeros(shape, jnp.uint32), 1
     for axis in reversed(range(len(shape))):
-        position = lax.broadcasted_iota(jnp.uint32, shape, axis)
-        if stride < 2**32:
-            index += position * np.uint32(stride)
-        else:  # the index overflows a word: these axes go into the key
+        if stride * shape[axis] <= _WORD:
+            index += lax.broadcasted_iota(jnp.uint32, shape, axis) * np.uint32(stride)
+        else:  # the index would start again from 0: this axis goes into the key
+            along = [shape[a] if a == axis else 1 for a in range(len(shape))]
+            position = lax.broadcasted_iota(jnp.uint32, along, axis)
             first, second = _schedule(first + position, second)
         stride *= shape[axis]
     return _mix(index + first, second)

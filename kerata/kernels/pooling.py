@@ -140,7 +140,7 @@ def _running_max(x, axis, places=False):
         new = seen_from(padded, [axis], [i])
         place = jnp.where(new > best, jnp.uint8(i), place)
         best = jnp.maximum(best, new)
-    return written_out((best, place)) if places else written_out(best)
+    return _settled((best, place) if places else best, axis)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
@@ -166,7 +166,7 @@ _max_along.defvjp(_max_forward, _max_backward)
 def _mean_along(x, axis):
     padded = pad(x, [axis])
     total = sum(seen_from(padded, [axis], [i]) for i in range(axis.taps))
-    return written_out(total / _counts(axis, x))
+    return _settled(total / _counts(axis, x), axis)
 
 
 def _mean_forward(x, axis):
@@ -202,7 +202,13 @@ def _spread(received, axis, *outputs):
         share = received(*values, here)
         total = share if total is None else total + share
     total = lax.collapse(total, axis.number, axis.number + 2)
-    return written_out(lax.slice_in_dim(total, axis.low, axis.low + axis.size, axis=axis.number))
+    total = lax.slice_in_dim(total, axis.low, axis.low + axis.size, axis=axis.number)
+    return _settled(total, axis)
+
+
+def _settled(x, axis):
+    """Have `x` written out if windows overlap: what follows would compute it once for each."""
+    return written_out(x) if axis.taps > axis.stride else x
 
 
 def _repeat(x, axis, blocks, earlier):

@@ -55,6 +55,7 @@ def scan(
     go_backwards: bool = False,
     unroll: bool = False,
     zero_masked: bool = False,
+    before: Any = None,
 ) -> tuple[Any, Any, Any]:
     """Run `step` over the time axis of `inputs`.
 
@@ -68,8 +69,8 @@ def scan(
         sequences: whether to return the outputs of all time steps, not only the last.
         go_backwards: whether to start at the end; outputs are then in the order of processing.
         unroll: whether to trace `step` once for each time step and not loop.
-        zero_masked: whether outputs are zero where `mask` is False. Otherwise the output before is
-            repeated (and is zero if there is none).
+        zero_masked: whether outputs are zero where `mask` is False; else the one before is repeated.
+        before: what is repeated where there is no output before; zeros if None.
 
     Returns:
         Outputs `(batch, time, ...)`, or `(batch, ...)` without `sequences`; the last states; and
@@ -78,8 +79,9 @@ def scan(
     inputs = jax.tree.map(lambda x: _time_major(x, go_backwards), inputs)
     masks = None if mask is None else _time_major(mask, go_backwards).astype(bool)
     first, length = jax.tree.map(lambda x: x[0], inputs), len(jax.tree.leaves(inputs)[0])
-    spec = jax.eval_shape(step, first, states, shared)[0]
-    none = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), spec)
+    if before is None or zero_masked:
+        spec = jax.eval_shape(step, first, states, shared)[0]
+        before = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), spec)
     repeats = masks is not None and not zero_masked
 
     def body(carry, now):
@@ -88,11 +90,11 @@ def scan(
         new = jax.tree.map(lambda n, s: n.astype(s.dtype), new, states)
         if valid is not None:
             new = jax.tree.map(partial(_where, valid), new, states)
-            outputs = jax.tree.map(partial(_where, valid), outputs, last if repeats else none)
+            outputs = jax.tree.map(partial(_where, valid), outputs, last if repeats else before)
         last = outputs if repeats or not sequences else None
         return (new, last, shared), outputs if sequences else None
 
-    carry = (states, none if repeats or not sequences else None, shared)
+    carry = (states, before if repeats or not sequences else None, shared)
     (states, last, shared), outputs = lax.scan(
         body, carry, (inputs, masks), unroll=length if unroll else 1
     )
@@ -147,7 +149,7 @@ def simple_rnn(
             return (simple_rnn_step(x, h, recurrent_kernel, activation),)
 
         hidden, (h,) = loops.plain(step, projected, (h,), masks, sequences)
-    return _outputs(hidden, h, masks, initial_state is None, sequences, zero_masked), h
+    return _outputs(hidden, h, masks, sequences, zero_masked), h
 
 
 @_compiled
@@ -202,7 +204,7 @@ def lstm(
             return lstm_step(x, h, states[1], recurrent_kernel, activation, recurrent_activation)
 
         hidden, (h, c) = loops.plain(step, projected, (h, c), masks, sequences)
-    return _outputs(hidden, h, masks, initial_state is None, sequences, zero_masked), h, c
+    return _outputs(hidden, h, masks, sequences, zero_masked), h, c
 
 
 @_compiled
@@ -268,7 +270,7 @@ def gru(
             return (gru_step(x, h, loops.met(h, drop), recurrent_kernel, *options),)
 
         hidden, (h,) = loops.plain(step, projected, (h,), masks, sequences)
-    return _outputs(hidden, h, masks, initial_state is None, sequences, zero_masked), h
+    return _outputs(hidden, h, masks, sequences, zero_masked), h
 
 
 # One step of each, from projected inputs `(batch, gates)`: cells use them too. XLA would fuse the
@@ -367,17 +369,9 @@ def _start(projected, recurrent_kernel, *states):
     )
 
 
-def _outputs(hidden, last, masks, from_zero, sequences, zero_masked):
-    """Return hidden states as outputs: batch-major, and as wanted where the mask is False."""
-    if masks is None:
-        return jnp.swapaxes(hidden, 0, 1) if sequences else last
-    if not sequences:
-        if zero_masked:
-            return jnp.where(masks[-1], last, 0)
-        return last if from_zero else jnp.where(masks.any(0), last, 0)
-    if zero_masked:
-        hidden = jnp.where(masks, hidden, 0)
-    elif not from_zero:
-        # Before the first step that counts there is no output to repeat, though there is a state.
-        hidden = jnp.where(lax.cummax(masks.astype(jnp.int8), 0) > 0, hidden, 0)
-    return jnp.swapaxes(hidden, 0, 1)
+def _outputs(hidden, last, masks, sequences, zero_masked):
+    """Return hidden states as outputs: batch-major, and zero where wanted."""
+    if zero_masked and masks is not None:
+        last = jnp.where(masks[-1], last, 0)
+        hidden = jnp.where(masks, hidden, 0) if sequences else None
+    return jnp.swapaxes(hidden, 0, 1) if sequences else last

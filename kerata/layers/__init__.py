@@ -104,6 +104,13 @@ from kerata.layers.preprocessing.numerical import (
     Normalization as Normalization,
     Rescaling as Rescaling,
 )
+from kerata.layers.recurrent import GRU as GRU, LSTM as LSTM, RNN as RNN, SimpleRNN as SimpleRNN
+from kerata.layers.recurrent_cells import (
+    GRUCell as GRUCell,
+    LSTMCell as LSTMCell,
+    SimpleRNNCell as SimpleRNNCell,
+    StackedRNNCells as StackedRNNCells,
+)
 from kerata.layers.regularization import (
     ActivityRegularization as ActivityRegularization,
     AlphaDropout as AlphaDropout,
@@ -128,6 +135,10 @@ from kerata.layers.reshaping import (
     ZeroPadding1D as ZeroPadding1D,
     ZeroPadding2D as ZeroPadding2D,
     ZeroPadding3D as ZeroPadding3D,
+)
+from kerata.layers.sequences import (
+    Bidirectional as Bidirectional,
+    TimeDistributed as TimeDistributed,
 )
 from kerata.layers.serialization import deserialize as deserialize, serialize as serialize
 from kerata.layers.wrappers import (

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from kerata.engine import tree
 from kerata.engine.input_spec import InputSpec
+from kerata.engine.scopes import Scope
 from kerata.engine.symbolic import standin
 from kerata.engine.transforms import lift
 from kerata.engine.variable import Variable
@@ -177,6 +178,7 @@ class RNN(Layer):
         with dropping_alike(self.cell if training else None):
             first = jax.tree.map(lambda x: x[:, 0], inputs)
             pure, variables = lift(step, first, states)
+            before = None if mask is None else self._output_before(step, first, states)
 
             def pure_step(x, states, values):
                 (outputs, states), values = pure(values, x, states)
@@ -190,10 +192,20 @@ class RNN(Layer):
                 variables.values(),
                 # Where only shapes are asked for, there is no need to trace all steps.
                 unroll=self.unroll and standin() is None,
+                before=before,
                 **options,
             )
         variables.assign(values)
         return outputs, states
+
+    def _output_before(self, step, first, states):
+        """Return what stands for the output before the first step: the state, where it may."""
+        last = states[-1] if isinstance(self.cell, StackedRNNCells) else states
+        state = last[0] if tree.is_nested(last) else last
+        with Scope():
+            output = jax.eval_shape(step, first, states)[0]
+        same = getattr(output, "shape", None) == state.shape and output.dtype == state.dtype
+        return state if same else None
 
     def compute_mask(self, sequences, mask):
         """Return the mask of the output: that of the inputs, if it has a time axis; none else."""

@@ -198,7 +198,9 @@ class IterableFeed(Feed):
         self.one_shot = iterator is source
         self._first: Iterator | None = iterator
         # torch's loaders make lists of what its data sets give as tuples.
-        self._lists_are_tuples = type(source).__module__.split(".")[0] == "torch"
+        self._lists_are_tuples = any(
+            kind.__module__.split(".")[0] == "torch" for kind in type(source).__mro__
+        )
 
     def _set_length(self, source) -> None:
         try:

@@ -55,6 +55,12 @@ class Trainer(Stepping):
         if "untracked" not in vars(cls):
             cls.untracked = frozenset().union(*(vars(c).get("untracked", ()) for c in cls.__mro__))
 
+    def __getstate__(self):
+        # For copies: the step functions are those of this very object.
+        left_out = ("train_function", "test_function", "predict_function", "_batch_functions",
+                    "_trained", "training_state")  # fmt: skip
+        return {name: value for name, value in vars(self).items() if name not in left_out}
+
     def fit(
         self,
         x=None,
@@ -181,8 +187,9 @@ class Trainer(Stepping):
             callbacks.on_epoch_end(epoch, logs)
             if self.stop_training:
                 break
-        if self.optimizer is not None and epochs > initial_epoch:
-            self.optimizer.finalize_variable_values(self.trainable_weights)
+        if epochs > initial_epoch:
+            known, _ = self._trained
+            self.optimizer.finalize_variable_values([v for v in known if v.trainable])
         callbacks.on_train_end(logs)
         return self.history
 

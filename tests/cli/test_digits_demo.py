@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import kerata
-from kerata.cli.demos import digits
+from kerata.cli.demos import augmentation, digits
 
 FILES = ["confusion.png", "curves.png", "mistakes.png", "model.keras", "report.html"]
 
@@ -84,8 +84,8 @@ def images():
 
 def test_views_keep_the_originals_and_their_range():
     given = images()
-    seen = digits.views(given, np.random.default_rng(1))
-    assert seen.shape == (digits.VIEWS * 3, 8, 8, 1) and seen.dtype == "float32"
+    seen = augmentation.moved(given, 4, np.random.default_rng(1))
+    assert seen.shape == (4 * 3, 8, 8, 1) and seen.dtype == "float32"
     np.testing.assert_array_equal(seen[:3], given)
     assert seen.min() >= 0 and seen.max() <= 1
     assert all(np.abs(seen[i : i + 3] - given).max() > 0.1 for i in range(3, len(seen), 3))
@@ -93,8 +93,8 @@ def test_views_keep_the_originals_and_their_range():
 
 def test_views_without_movement_are_the_originals():
     given = images()
-    seen = digits.views(given, np.random.default_rng(1), degrees=0, zoom=0, shift=0)
-    np.testing.assert_allclose(seen, np.tile(given, (digits.VIEWS, 1, 1, 1)), atol=1e-6)
+    seen = augmentation.moved(given, 4, np.random.default_rng(1), degrees=0, zoom=0, shift=0)
+    np.testing.assert_allclose(seen, np.tile(given, (4, 1, 1, 1)), atol=1e-6)
 
 
 def test_views_move_by_the_shift():
@@ -105,6 +105,6 @@ def test_views_move_by_the_shift():
             return np.full(shape, high)
 
     given = images()
-    seen = digits.views(given, Down(), degrees=0, zoom=0, shift=1.0)
+    seen = augmentation.moved(given, 4, Down(), degrees=0, zoom=0, shift=1.0)
     np.testing.assert_allclose(seen[3:6, :-1, :-1], given[:, 1:, 1:], atol=1e-6)
     np.testing.assert_allclose(seen[3:6, -1], 0, atol=1e-6)

@@ -9,7 +9,7 @@ import pytest
 
 import kerata
 from kerata.engine import scopes
-from kerata.engine.errors import KerataError
+from kerata.engine.errors import KerataError, StateError
 from kerata.engine.rng import SeedGenerator
 from kerata.engine.transforms import lift, vectorized_map
 
@@ -61,6 +61,11 @@ def test_variables_made_in_the_first_call():
     assert step(2.0).tolist() == [2.0] * 3
     assert step(2.0).tolist() == [4.0] * 3
     assert len(made) == 1 and is_clean(*made)
+
+
+def test_variables_made_in_every_call_are_refused():
+    with pytest.raises(StateError, match="each time"):
+        kerata.jit(lambda x: kerata.Variable(np.ones(2)).assign([x, x]))(1.0)
 
 
 def test_random_state_is_written_inside():

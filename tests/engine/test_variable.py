@@ -20,6 +20,7 @@ def test_starts_from_an_array_a_number_or_an_initializer():
         lambda shape, dtype: jnp.ones(shape, dtype), shape=(4,), dtype="bfloat16"
     )
     assert ones.shape == (4,) and ones.dtype == "bfloat16"
+    assert kerata.Variable("zeros", shape=(2,)).numpy().tolist() == [0.0, 0.0]
 
 
 def test_a_function_as_initializer_needs_a_known_shape():

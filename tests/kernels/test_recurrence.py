@@ -48,7 +48,7 @@ def gru_before(x, w, r, b, states):
 
 def unrolled(step, x, w, r, b, mask, states, backwards, zero_masked):
     """Run a definition with Python's loop; return outputs at all steps, and the last states."""
-    outputs, last = [], np.zeros_like(states[0])
+    outputs, last = [], states[0]
     order = range(x.shape[1])
     for t in reversed(order) if backwards else order:
         new = step(x[:, t], w, r, b, states)

@@ -37,14 +37,23 @@ class Case(NamedTuple):
 
 def case(name, args, shape, weights=0, unknown=(1,), kwargs=None, **more):
     def make(**options):
-        parts = [a() if callable(a) else a for a in args]
+        inside = {k: v for k, v in options.items() if k == "dtype"}
+        parts = [a(**inside) if callable(a) else a for a in args]
         return getattr(layers, name)(*parts, **(kwargs or {}), **options)
 
     return Case(name, make, shape, weights, unknown, **more)
 
 
-def dense():
-    return layers.Dense(2, name="inside")
+def dense(**options):
+    return layers.Dense(2, name="inside", **options)
+
+
+def simple_rnn(**options):
+    return layers.SimpleRNN(4, name="inside", **options)
+
+
+def cell(**options):
+    return layers.SimpleRNNCell(4, **options)
 
 
 SEQUENCE, IMAGE, VOLUME = (2, 6, 3), (2, 6, 5, 3), (1, 4, 5, 4, 2)
@@ -121,8 +130,8 @@ CASES = [
     case("SimpleRNN", (4,), SEQUENCE, 3),
     case("GRU", (4,), SEQUENCE, 3),
     case("LSTM", (4,), SEQUENCE, 3),
-    case("RNN", (lambda: layers.SimpleRNNCell(4),), SEQUENCE, 3),
-    case("Bidirectional", (lambda: layers.SimpleRNN(4, name="inside"),), SEQUENCE, 6),
+    case("RNN", (cell,), SEQUENCE, 3),
+    case("Bidirectional", (simple_rnn,), SEQUENCE, 6),
     case("TimeDistributed", (dense,), SEQUENCE, 2),
     case("ConvLSTM1D", (2, 3), (1, 3, 5, 2), 3, (2,)),
     case("ConvLSTM2D", (2, 2), (1, 3, 4, 4, 2), 3, ()),

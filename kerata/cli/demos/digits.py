@@ -12,6 +12,7 @@ import numpy as np
 import kerata
 from kerata import layers
 from kerata.cli.demos import pictures, report
+from kerata.cli.demos.augmentation import moved
 from kerata.datasets import digits
 
 EPOCHS = 8
@@ -34,20 +35,20 @@ def run(out, epochs=EPOCHS, seed=0, say=print):
     started = time.perf_counter()
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    kerata.utils.set_random_seed(seed)
 
     # The test images are the same whatever the seed. Nothing below looks at them until the model
     # is finished: the validation images, which are watched while training, come from the others.
     (images, labels), (x_test, y_test) = digits.load_data()
     train, watched = digits.stratified_split(labels, share=0.1, seed=seed)
     images, x_test = scaled(images), scaled(x_test)
-    x_train = views(images[train], np.random.default_rng(seed))
+    x_train = moved(images[train], VIEWS, np.random.default_rng(seed))
     y_train = np.tile(labels[train], VIEWS)
     say(
         f"{len(train):,} images to train on, in {VIEWS} views each; "
         f"{len(watched)} to watch while training; {len(y_test)} held out for the test"
     )
 
+    kerata.utils.set_random_seed(seed)
     model = convnet()
     steps = epochs * -(-len(x_train) // BATCH)
     model.compile(
@@ -105,52 +106,27 @@ def run(out, epochs=EPOCHS, seed=0, say=print):
 
 def convnet():
     """Return the model: two blocks of two convolutions each, then a dense classifier."""
-    model = kerata.Sequential([kerata.Input((8, 8, 1))], name="digits")
+    stack = [kerata.Input((8, 8, 1))]
     for filters in (32, 64):
         for _ in range(2):
-            model.add(layers.Conv2D(filters, 3, padding="same", use_bias=False))
-            model.add(layers.BatchNormalization(momentum=0.9))
-            model.add(layers.Activation("relu"))
-        model.add(layers.MaxPooling2D(2))
-        model.add(layers.Dropout(0.2))
-    model.add(layers.Flatten())
-    model.add(layers.Dense(128, activation="relu"))
-    model.add(layers.Dropout(0.4))
-    model.add(layers.Dense(10, activation="softmax"))
-    return model
+            stack += [
+                layers.Conv2D(filters, 3, padding="same", use_bias=False),
+                layers.BatchNormalization(momentum=0.9),
+                layers.Activation("relu"),
+            ]
+        stack += [layers.MaxPooling2D(2), layers.Dropout(0.2)]
+    stack += [
+        layers.Flatten(),
+        layers.Dense(128, activation="relu"),
+        layers.Dropout(0.4),
+        layers.Dense(10, activation="softmax"),
+    ]
+    return kerata.Sequential(stack, name="digits")
 
 
 def scaled(images):
     """Return `(n, 8, 8)` images with ink from 0 to 16 as `(n, 8, 8, 1)` with ink from 0 to 1."""
     return (images[..., None] / 16).astype("float32")
-
-
-def views(images, generator, degrees=10, zoom=0.1, shift=1.0):
-    """Return `VIEWS` copies of the images: as they are, then turned, zoomed and shifted a little.
-
-    Each pixel of a view is read, between four pixels, from where the inverse movement takes it.
-    """
-    copies = np.tile(images, (VIEWS - 1, 1, 1, 1))
-    count, height, width, _ = copies.shape
-    angle = np.deg2rad(generator.uniform(-degrees, degrees, (count, 1, 1)))
-    scale = generator.uniform(1 - zoom, 1 + zoom, (count, 1, 1))
-    down, right = generator.uniform(-shift, shift, (2, count, 1, 1))
-
-    margin = 2
-    y, x = np.mgrid[:height, :width] - np.array([height - 1, width - 1])[:, None, None] / 2
-    from_y = (np.cos(angle) * y - np.sin(angle) * x) / scale + down + (height - 1) / 2 + margin
-    from_x = (np.sin(angle) * y + np.cos(angle) * x) / scale + right + (width - 1) / 2 + margin
-    from_y = np.clip(from_y, 0, height + 2 * margin - 1.001)
-    from_x = np.clip(from_x, 0, width + 2 * margin - 1.001)
-    top, left = from_y.astype(int), from_x.astype(int)
-    below, beside = from_y - top, from_x - left
-
-    padded = np.pad(copies[..., 0], ((0, 0), (margin, margin), (margin, margin)))
-    n = np.arange(count)[:, None, None]
-    upper = (1 - beside) * padded[n, top, left] + beside * padded[n, top, left + 1]
-    lower = (1 - beside) * padded[n, top + 1, left] + beside * padded[n, top + 1, left + 1]
-    moved = (1 - below) * upper + below * lower
-    return np.concatenate([images, moved[..., None].astype("float32")])
 
 
 def logistic_regression(images, labels, x_test, y_test):

@@ -1,0 +1,192 @@
+"""Weights in HDF5: Keras's layout, and what happens where they do not fit."""
+
+import warnings
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+import kerata
+from tests.saving import models
+
+# Keras's own, of its variables on recent NumPy.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+
+
+def groups(path):
+    """Return (name, shape) of everything in a file, and the names in it."""
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda name, x: found.update(
+                {name: (getattr(x, "shape", None), str(getattr(x, "dtype", "")), dict(x.attrs))}
+            )
+        )
+    for value in found.values():
+        value[2].pop("name", None)
+    return found
+
+
+def plus_bfloat16(k):
+    return k.Sequential([k.Input((4,)), k.layers.Dense(3, dtype="bfloat16")])
+
+
+def recurrent(k):
+    return k.Sequential(
+        [k.Input((3, 2)), k.layers.Bidirectional(k.layers.LSTM(2)), k.layers.Dense(1)]
+    )
+
+
+@pytest.mark.parametrize(
+    "make",
+    [models.mlp, models.convnet, models.two_inputs, models.tricky, plus_bfloat16, recurrent],
+)
+def test_layout_is_that_of_keras(make, tmp_path):
+    saved = {}
+    for k in (kerata, keras):
+        model = make(k)
+        if make is models.tricky:
+            model(np.ones((1, 2), "float32"))
+        path = tmp_path / f"{k.__name__}.weights.h5"
+        model.save_weights(path)
+        saved[k] = groups(path)
+    assert saved[kerata] == saved[keras]
+
+
+@pytest.mark.parametrize("make", [models.convnet, models.tricky, plus_bfloat16])
+def test_weights_of_keras_and_back(make, tmp_path):
+    path = tmp_path / "x.weights.h5"
+    x = np.ones((2, 2), "float32") if make is models.tricky else None
+    theirs, ours, back = make(keras), make(kerata), make(keras)
+    if x is not None:
+        for model in (theirs, ours, back):
+            model(x)
+    theirs.save_weights(path)
+    ours.load_weights(path)
+    ours.save_weights(path)
+    back.load_weights(path)
+    for a, b in zip(theirs.weights, back.weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(a.value), np.asarray(b.value))
+    if x is not None:
+        np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [".keras", ".h5", ".weights.h5"])
+def test_weights_from_any_file(kind, tmp_path):
+    path = tmp_path / f"x{kind}"
+    model, x, _ = models.trained(kerata, models.convnet)
+    model.save_weights(path) if kind == ".weights.h5" else model.save(path)
+    twin = models.convnet(kerata)
+    twin.load_weights(path)
+    np.testing.assert_array_equal(twin.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def other(*units):
+    dense = [kerata.layers.Dense(n) for n in units]
+    return kerata.Sequential([kerata.Input((4,)), *dense], name="other")
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "x.weights.h5"
+    other(3, 2).save_weights(path)
+    return path
+
+
+MISFITS = [
+    ((3, 5), "layer 'dense.*layers/dense_1(.|\n)*kernel has shape \\(3, 5\\).*\\(3, 2\\)"),
+    ((3, 2, 1), "1 of 4 parts differ(.|\n)*layers/dense_2(.|\n)*the file has none"),
+    ((6, 6), "2 of 3 parts(.|\n)*Likewise 'layers/dense_1'"),
+]
+
+
+@pytest.mark.parametrize("units, words", MISFITS)
+def test_misfits_are_named_and_change_nothing(units, words, saved):
+    model = other(*units)
+    before = models.values(model.weights)
+    with pytest.raises(ValueError, match=words) as caught:
+        model.load_weights(saved)
+    assert "model 'other'" in str(caught.value) and "skip_mismatch=True" in str(caught.value)
+    assert len(str(caught.value).splitlines()) <= 4
+    for a, b in zip(before, models.values(model.weights), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_skipping_misfits(saved):
+    model, source = other(3, 5), other(3, 2)
+    source.load_weights(saved)
+    before = models.values(model.layers[1].weights)
+    with pytest.warns(UserWarning, match="Skipped layer 'dense"):
+        model.load_weights(saved, skip_mismatch=True)
+    for a, b in zip(before, models.values(model.layers[1].weights), strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(*[m.layers[0].kernel.numpy() for m in (model, source)])
+
+
+def test_weights_of_more_layers_are_mentioned(saved):
+    with pytest.warns(UserWarning, match="also holds weights for 'layers/dense_1'"):
+        other(3).load_weights(saved)
+
+
+def test_weights_of_another_model(tmp_path, saved):
+    model = kerata.Sequential([kerata.Input((4, 2)), kerata.layers.Conv1D(1, 2)])
+    with pytest.raises(ValueError, match="weights of another model: 'layers/dense'"):
+        model.load_weights(saved)
+
+
+def test_weights_by_name(tmp_path):
+    def make(*names):
+        layers = [kerata.layers.Dense(4, name=name) for name in names]
+        return kerata.Sequential([kerata.Input((4,)), *layers])
+
+    path = tmp_path / "x.h5"
+    source = make("a", "b", "c")
+    source.save(path)
+    model = make("c", "x", "a")
+    before = model.layers[1].kernel.numpy()
+    model.load_weights(path, by_name=True)
+    np.testing.assert_array_equal(
+        model.layers[0].kernel.numpy(), source.layers[2].kernel.numpy()
+    )
+    np.testing.assert_array_equal(
+        model.layers[2].kernel.numpy(), source.layers[0].kernel.numpy()
+    )
+    np.testing.assert_array_equal(model.layers[1].kernel.numpy(), before)
+    with pytest.raises(ValueError, match="2 layers with weights(.|\n)*3 layers(.|\n)*by_name"):
+        make("a", "b").load_weights(path)
+    wide = kerata.Sequential([kerata.Input((4,)), kerata.layers.Dense(5, name="a")])
+    with pytest.raises(ValueError, match="layer 'a'(.|\n)*\\(4, 5\\)(.|\n)*\\(4, 4\\)"):
+        wide.load_weights(path, by_name=True)
+    with pytest.warns(UserWarning, match="Skipped: layer 'a'"):
+        wide.load_weights(path, by_name=True, skip_mismatch=True)
+
+
+def test_errors_of_paths(tmp_path, saved):
+    model = other(3, 2)
+    with pytest.raises(ValueError, match="must end in `.weights.h5`"):
+        model.save_weights(tmp_path / "x.h5")
+    with pytest.raises(FileNotFoundError, match="os.makedirs"):
+        model.save_weights(tmp_path / "no" / "x.weights.h5")
+    with pytest.raises(FileNotFoundError, match="no such file(.|\n)*'x.weights.h5'"):
+        model.load_weights(tmp_path / "y.weights.h5")
+    with pytest.raises(ValueError, match="Weights are read from"):
+        model.load_weights(tmp_path / "x.npz")
+    with pytest.raises(ValueError, match="by_name"):
+        model.load_weights(saved, by_name=True)
+    with pytest.raises(ValueError, match="Unknown arguments"):
+        model.load_weights(saved, colour=1)
+    (tmp_path / "text.weights.h5").write_text("no weights")
+    with pytest.raises(ValueError, match="no HDF5 file"):
+        model.load_weights(tmp_path / "text.weights.h5")
+    unbuilt = kerata.Sequential([kerata.layers.Dense(2)])
+    with pytest.raises(ValueError, match="not built"):
+        unbuilt.save_weights(tmp_path / "z.weights.h5")
+    with pytest.raises(ValueError, match="not built"):
+        unbuilt.load_weights(saved)
+
+
+def test_fitting_weights_need_no_warning(saved):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        other(3, 2).load_weights(saved)
