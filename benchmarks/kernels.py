@@ -10,7 +10,9 @@ clock on the wall. Malloc is set as kerata sets it (KERATA_MALLOC=default leaves
 
 import argparse
 import json
+import os
 import time
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -33,52 +35,71 @@ def cases():
         ((32, 22, 22, 128), 3, 2, "same"),
         ((16, 28, 28, 64), 3, 1, "same"),
     ]:
-        here = f"{'x'.join(map(str, shape))} {window}/{strides} {padding}"
-        # (torch pads on both sides alike: as many windows, elsewhere)
-        edge = window // 2 if padding == "same" else 0
-        yield (f"max_pool {here}",
-               lambda x, a=(window, strides, padding): kernels.max_pool(x, *a),
-               [shape], lambda x, a=(window, strides, edge): F.max_pool2d(x, *a))  # fmt: skip
-        yield (f"avg_pool {here}",
-               lambda x, a=(window, strides, padding): kernels.avg_pool(x, *a),
-               [shape], lambda x, a=(window, strides, edge): F.avg_pool2d(x, *a))  # fmt: skip
+        for pool in ("max_pool", "avg_pool"):
+            yield (
+                f"{pool} {by(shape)} {window}/{strides} {padding}",
+                partial(getattr(kernels, pool), window=window, strides=strides, padding=padding),
+                [shape],
+                # torch pads both sides alike: as many windows, though elsewhere
+                torch and partial(getattr(F, f"{pool}2d"), kernel_size=window, stride=strides,
+                                  padding=window // 2 if padding == "same" else 0),
+            )  # fmt: skip
     for shape, strides in [
-        ((16, 86, 86, 32), 1), ((16, 43, 43, 64), 1), ((8, 14, 14, 512), 1), ((16, 86, 86, 32), 2)
-    ]:  # fmt: skip
-        channels = shape[-1]
-        yield (f"depthwise_conv {'x'.join(map(str, shape))} 3/{strides}",
-               lambda x, w, s=strides: kernels.depthwise_conv(x, w, s, "same"),
-               [shape, (3, 3, channels, 1)],
-               lambda x, w, s=strides, g=channels: F.conv2d(x, w, None, s, 1, groups=g))  # fmt: skip
-    for shape, kernel, strides, padding in [
-        ((64, 28, 28, 1), (3, 3, 1, 32), 1, "valid"),
-        ((64, 5, 5, 64), (3, 3, 64, 128), 1, "valid"),
-        ((64, 13, 13, 32), (3, 3, 32, 64), 1, "valid"),
-        ((8, 56, 56, 64), (3, 3, 64, 64), 1, "same"),
-        ((32, 2, 2, 128), (3, 3, 128, 128), 1, "same"),
-        ((16, 86, 86, 32), (1, 1, 32, 64), 1, "same"),
-        ((8, 28, 28, 128), (3, 3, 32, 128), 1, "same"),
-        ((4, 16, 16, 16, 16), (3, 3, 3, 16, 32), 1, "same"),
+        ((16, 86, 86, 32), 1),
+        ((16, 43, 43, 64), 1),
+        ((8, 14, 14, 512), 1),
+        ((16, 86, 86, 32), 2),
     ]:
-        rank = len(kernel) - 2
+        yield (
+            f"depthwise_conv {by(shape)} 3/{strides}",
+            partial(kernels.depthwise_conv, strides=strides, padding="same"),
+            [shape, (3, 3, shape[-1], 1)],
+            torch and partial(F.conv2d, stride=strides, padding=1, groups=shape[-1]),
+        )
+    for shape, kernel, padding in [
+        ((64, 28, 28, 1), (3, 3, 1, 32), "valid"),
+        ((64, 5, 5, 64), (3, 3, 64, 128), "valid"),
+        ((64, 13, 13, 32), (3, 3, 32, 64), "valid"),
+        ((8, 56, 56, 64), (3, 3, 64, 64), "same"),
+        ((32, 2, 2, 128), (3, 3, 128, 128), "same"),
+        ((16, 86, 86, 32), (1, 1, 32, 64), "same"),
+        ((8, 28, 28, 128), (3, 3, 32, 128), "same"),
+        ((4, 16, 16, 16, 16), (3, 3, 3, 16, 32), "same"),
+    ]:
         groups = shape[-1] // kernel[-2]
-        edge = kernel[0] // 2 if padding == "same" else 0
-        there = F and (F.conv2d if rank == 2 else F.conv3d) if torch else None
-        yield (f"conv {'x'.join(map(str, shape))} kernel {'x'.join(map(str, kernel))}",
-               lambda x, w, s=strides, p=padding: kernels.conv(x, w, s, p),
-               [shape, kernel],
-               lambda x, w, f=there, s=strides, p=edge, g=groups: f(x, w, None, s, p, groups=g))  # fmt: skip
+        yield (
+            f"conv {by(shape)} kernel {by(kernel)} {padding}",
+            partial(kernels.conv, padding=padding),
+            [shape, kernel],
+            torch and partial(F.conv2d if len(kernel) == 4 else F.conv3d, groups=groups,
+                              padding=kernel[0] // 2 if padding == "same" else 0),
+        )  # fmt: skip
     for shape, kernel in [((16, 14, 14, 64), (3, 3, 32, 64)), ((8, 32, 32, 64), (4, 4, 64, 64))]:
-        yield (f"conv_transpose {'x'.join(map(str, shape))} kernel {'x'.join(map(str, kernel))} /2",
-               lambda x, w: kernels.conv_transpose(x, w, 2, "same"), [shape, kernel], None)  # fmt: skip
+        name = f"conv_transpose {by(shape)} kernel {by(kernel)} /2"
+        yield (
+            name,
+            partial(kernels.conv_transpose, strides=2, padding="same"),
+            [shape, kernel],
+            None,
+        )
     for rows, width in [(4096, 256), (1024, 768)]:
-        yield (f"layer_norm {rows}x{width}",
-               lambda x, s, b: kernels.layer_norm(x, s, b, (1,), 1e-3),
-               [(rows, width), (width,), (width,)],
-               lambda x, s, b: F.layer_norm(x, s.shape, s, b, 1e-3))  # fmt: skip
-    yield ("dot of relu 65536x32 by 32x64", lambda x, w: kernels.dot(jax.nn.relu(x), w),
-           [(65536, 32), (32, 64)], lambda x, w: F.relu(x) @ w)  # fmt: skip
+        yield (
+            f"layer_norm {rows}x{width}",
+            partial(kernels.layer_norm, axes=(1,), epsilon=1e-3),
+            [(rows, width), (width,), (width,)],
+            torch and (lambda x, scale, offset: F.layer_norm(x, scale.shape, scale, offset, 1e-3)),
+        )
+    yield (
+        "dot of relu 65536x32 by 32x64",
+        lambda x, w: kernels.dot(jax.nn.relu(x), w),
+        [(65536, 32), (32, 64)],
+        torch and (lambda x, w: F.relu(x) @ w),
+    )
     yield "batch_moments 32x86x86x32", normalized, [(32, 86, 86, 32)], None
+
+
+def by(shape):
+    return "x".join(map(str, shape))
 
 
 def normalized(x):
@@ -178,7 +199,7 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="write the measurements there, too")
     options = parser.parse_args()
     if torch:
-        torch.set_num_threads(len(__import__("os").sched_getaffinity(0)))
+        torch.set_num_threads(os.cpu_count())
     results = {}
     print(f"{'':64}{'lax':>18}{'kerata':>18}{'torch':>18}   lax / kerata, of CPU time")
     for name, function, shapes, there in cases():

@@ -106,7 +106,13 @@ class _Program:
     def __init__(self, owner, rebuild, dynamic):
         self.owner = owner
         self.rebuild = rebuild
-        self.read, self.written = _discover(self._call, dynamic)
+        if owner._likely is None:
+            self.read, self.written = _discover(self._call, dynamic)
+        else:
+            # A good guess saves the trace that finds out; a bad one costs a second.
+            read, written = owner._likely()
+            self.written = list(written)
+            self.read = list(_others(read, written))
         self._compile()
 
     def _call(self, leaves):
@@ -124,12 +130,10 @@ class _Program:
         with Scope(pairs) as scope:
             outputs = _values(self._call(leaves))
         reads = list(scope.reads.values())
-        known = {id(v) for v in self.written}  # `in` would compare values
-        writes = [v for v, _ in scope.writes.values() if id(v) not in known]
+        writes = list(_others((v for v, _ in scope.writes.values()), self.written))
         if reads or writes:
             self.written += writes
-            known |= {id(v) for v in writes}
-            self.read = [v for v in (*self.read, *reads) if id(v) not in known]
+            self.read = list(_others((*self.read, *reads), self.written))
             raise _MoreVariables
         self.owner.compilations += 1
         self._fresh = True
@@ -175,6 +179,12 @@ class _Program:
             v for v, key in buffers if count[key] > 1]}.values()]  # fmt: skip
 
 
+def _others(variables, known):
+    """Yield those of `variables` that are not among `known` (`in` would compare values)."""
+    ids = {id(v) for v in known}
+    return (v for v in variables if id(v) not in ids)
+
+
 def _buffer(x):
     try:
         return x.unsafe_buffer_pointer()
@@ -191,8 +201,9 @@ class CompiledFunction:
             string, a bool, a function made anew.
     """
 
-    def __init__(self, function, static_argnames=(), donate=True):
+    def __init__(self, function, static_argnames=(), donate=True, likely=None):
         functools.update_wrapper(self, function)
+        self._likely = likely
         self._function = function
         self._donate = donate
         self._static = _names(static_argnames)
@@ -272,7 +283,13 @@ def _shown(tree):
     return jax.tree_util.tree_map(lambda x: x.value if type(x) is _Static else x, tree)
 
 
-def jit(fn: Callable | None = None, *, static_argnames=(), donate: bool = True):
+def jit(
+    fn: Callable | None = None,
+    *,
+    static_argnames=(),
+    donate: bool = True,
+    likely: Callable[[], tuple[Sequence, Sequence]] | None = None,
+):
     """Compile a function that may read and assign Variables.
 
     The function is traced when it is first called, and again when the shape or dtype of an array
@@ -283,10 +300,12 @@ def jit(fn: Callable | None = None, *, static_argnames=(), donate: bool = True):
 
     Args:
         fn: the function. It must do its work with arrays; its Python side effects happen only
-            while it is traced (twice at the first call).
+            while it is traced (at the first call, once or twice).
         static_argnames: names of arguments that are part of the program even if they are numbers.
         donate: whether the memory of assigned variables is reused. Arrays that you hold are never
             lost: a value that was handed out is copied first.
+        likely: function that returns the variables that will probably be read, and those that will
+            be assigned, where this is known: it saves tracing the function once to find out.
 
     Returns:
         A `CompiledFunction`; its `compilations` says how often it was compiled.
@@ -300,10 +319,10 @@ def jit(fn: Callable | None = None, *, static_argnames=(), donate: bool = True):
         (2, 5, 5, 1)
     """
     if fn is None:
-        return functools.partial(jit, static_argnames=static_argnames, donate=donate)
+        return functools.partial(jit, static_argnames=static_argnames, donate=donate, likely=likely)
     if not callable(fn):
         raise TypeError(f"jit() compiles functions.\nReceived: {fn!r}")
-    return CompiledFunction(fn, static_argnames, donate)
+    return CompiledFunction(fn, static_argnames, donate, likely)
 
 
 def value_and_grad(

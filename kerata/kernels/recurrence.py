@@ -69,7 +69,7 @@ def scan(
         sequences: whether to return the outputs of all time steps, not only the last.
         go_backwards: whether to start at the end; outputs are then in the order of processing.
         unroll: whether to trace `step` once for each time step and not loop.
-        zero_masked: whether outputs are zero where `mask` is False; else the one before is repeated.
+        zero_masked: whether outputs are zero where `mask` is False, not the one before.
         before: what is repeated where there is no output before; zeros if None.
 
     Returns:

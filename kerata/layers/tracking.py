@@ -4,10 +4,14 @@ Nothing is registered when an attribute is set; the attributes, and lists, tuple
 in them, are walked when somebody asks. What is found is in the order in which it was assigned.
 """
 
+import types
 from collections.abc import Iterator, Mapping
 
 from kerata.engine.rng import SeedGenerator
 from kerata.engine.variable import Variable
+
+
+_PLAIN = frozenset((str, int, float, bool, type(None), types.FunctionType, type))
 
 
 def is_metric(x) -> bool:
@@ -28,10 +32,13 @@ def parts(value) -> Iterator:
 
 
 def attributes(owner, excluded: frozenset) -> Iterator:
-    """Yield the leaves of all attributes of `owner` but the excluded ones, each once."""
+    """Yield the leaves of all attributes of `owner` but the excluded ones, each once.
+
+    Plain values, which most attributes are, are left out at once.
+    """
     seen = set()
     for name, value in vars(owner).items():
-        if name not in excluded:
+        if type(value) not in _PLAIN and name not in excluded:
             for leaf in parts(value):
                 if id(leaf) not in seen:
                     seen.add(id(leaf))

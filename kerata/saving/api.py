@@ -127,7 +127,7 @@ def write_model(model, file: IO[bytes], scratch: str | None = None) -> None:
             with tempfile.NamedTemporaryFile(
                 dir=scratch, prefix=".weights.", suffix=".tmp"
             ) as h5_file:
-                with h5py.File(h5_file, "w") as h5:
+                with h5py.File(h5_file.name, "w") as h5:
                     weights.write(model, h5)
                 h5_file.seek(0)
                 info = zipfile.ZipInfo(zipped_model.WEIGHTS)
@@ -301,7 +301,7 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs)
     atomic.check_place(path)
     if not _may_write(path, overwrite):
         return
-    with atomic.replacing(path) as file, h5py.File(file, "w") as h5:
+    with atomic.replacing(path) as file, h5py.File(file.name, "w") as h5:
         weights.write(model, h5)
 
 
@@ -373,7 +373,7 @@ def _save_folder(model, path: str, overwrite: bool) -> None:
         return
     os.makedirs(path, exist_ok=True)
     with atomic.replacing(os.path.join(path, zipped_model.WEIGHTS)) as file:
-        with h5py.File(file, "w") as h5:
+        with h5py.File(file.name, "w") as h5:
             weights.write(model, h5)
     texts = {zipped_model.METADATA: json.dumps(metadata()), zipped_model.CONFIG: config}
     files = {name: text.encode() for name, text in texts.items()}

@@ -18,6 +18,9 @@ def replacing(path) -> Iterator[BinaryIO]:
     Args:
         path: where the file is to be. Its folder must exist.
 
+    Returns:
+        A context manager for the file, open for writing; its `name` is its path for the time.
+
     Raises:
         FileNotFoundError: if the folder does not exist.
         IsADirectoryError: if `path` is a folder.
@@ -27,8 +30,9 @@ def replacing(path) -> Iterator[BinaryIO]:
     check_place(path)
     folder, name = os.path.split(path)
     handle, temporary = tempfile.mkstemp(prefix=f".{name[:80]}.", suffix=".tmp", dir=folder)
+    os.close(handle)
     try:
-        with os.fdopen(handle, "w+b") as file:
+        with open(temporary, "r+b") as file:
             yield file
             file.flush()
             os.chmod(temporary, _mode(path))

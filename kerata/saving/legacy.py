@@ -32,6 +32,8 @@ _MODULES = (
     "keras.constraints",
 )
 _KINDS = {
+    "layers": "keras.layers",
+    "layer": "keras.layers",
     "_initializer": "keras.initializers",
     "_regularizer": "keras.regularizers",
     "_constraint": "keras.constraints",
@@ -39,6 +41,9 @@ _KINDS = {
     "metrics": "keras.metrics",
     "optimizer": "keras.optimizers",
 }
+
+# What is in the config of each layer, and of no op.
+_OF_LAYERS = {"dtype", "trainable", "batch_shape", "batch_input_shape", "layers"}
 
 
 def save_model(model, path: str, include_optimizer: bool = True) -> None:
@@ -55,7 +60,7 @@ def save_model(model, path: str, include_optimizer: bool = True) -> None:
     config = serialize(model)
     compiled = config.pop("compile_config", None)
     config.pop("build_config", None)
-    with atomic.replacing(path) as file, h5py.File(file, "w") as h5:
+    with atomic.replacing(path) as file, h5py.File(file.name, "w") as h5:
         h5.attrs["keras_version"] = "3.15.1"
         h5.attrs["backend"] = "jax"
         h5.attrs["model_config"] = json.dumps(_older(config))
@@ -191,7 +196,7 @@ def newer(config, kind: str | None = None):
     }
     if is_serialized(config) and "module" not in config:
         name = config["class_name"]
-        inner["module"] = _module_of(name, inner["config"], kind)
+        inner["module"] = _module_of(name, config["config"], kind)
         if name == "Model" or name == "Functional":
             inner["module"], inner["class_name"] = "keras.models", "Functional"
         if name == "InputLayer":
@@ -202,16 +207,12 @@ def newer(config, kind: str | None = None):
 def _module_of(name: str, config, kind: str | None) -> str | None:
     if name.startswith("__"):
         return "builtins"
+    if kind == "keras.layers" and not _OF_LAYERS & set(config):
+        # The call of an op, which may have the name of a layer.
+        return "keras.src.ops.numpy"
     for module in ([kind] if kind else []) + list(_MODULES):
         if registry.public_object(module, name) is not None:
-            # A call of an op has nothing of a layer in its config, but may have a layer's name.
-            if module == "keras.layers" and isinstance(config, dict):
-                if "name" in config and not {"dtype", "trainable", "batch_shape"} & set(config):
-                    if "batch_input_shape" not in config:
-                        return "keras.src.ops.numpy"
             return module
-    if isinstance(config, dict) and "name" in config and "trainable" not in config:
-        return "keras.src.ops.numpy"
     return None
 
 

@@ -64,7 +64,7 @@ def _children(thing) -> Iterator[tuple[str, object]]:
         names, known = set(vars(thing)), frozenset[str]()
     else:
         known = _common_names(Model if isinstance(thing, Model) else Layer)
-        names = set(dir(thing)) - type(thing).untracked
+        names = set(dir(thing)) - (type(thing).untracked - {"optimizer"})
         if isinstance(thing, (Sequential, Functional)):
             # The graph comes first; attributes that a subclass adds do not change its order.
             yield "layers", thing.layers

@@ -116,7 +116,21 @@ def _compiled(trainer, name, function):
         return function(data)
 
     compiled.__name__ = name.replace("step", "function")
-    return jit(compiled)
+    return jit(compiled, likely=lambda: _likely_variables(trainer, name))
+
+
+def _likely_variables(trainer, name: str) -> tuple[list, list]:
+    """Return the variables that a step will probably only read, and those it will assign."""
+    if name == PREDICT:
+        return trainer.variables, []
+    if name == TEST:
+        return trainer.variables, trainer.metrics_variables
+    frozen = [v for v in trainer.non_trainable_variables if v.made_trainable]
+    others = [v for v in trainer.non_trainable_variables if not v.made_trainable]
+    assigned = [*trainer.trainable_variables, *others, *trainer.metrics_variables]
+    if trainer.optimizer is not None:
+        assigned += trainer.optimizer.variables
+    return frozen, list({id(v): v for v in assigned}.values())
 
 
 class _TracedOnce:

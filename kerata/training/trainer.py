@@ -400,7 +400,7 @@ class Trainer(Stepping):
             # A step of the user's own may do without `call` or the compiled loss.
             if not own_step and type(self).compute_loss is Trainer.compute_loss:
                 raise
-        if stateless and name == TRAIN and self.optimizer is not None:
+        if name == TRAIN and self.optimizer is not None and (stateless or not own_step):
             self.optimizer.build(self.trainable_variables)
 
     def _symbolic_build(self, iterator=None, data_batch=None):

@@ -67,11 +67,7 @@ def test_policies(name, compute, variable):
     layer = kerata.layers.Dense(2, dtype=name)
     out = layer(np.ones((1, 3), "float32"))
     assert out.dtype == compute and layer.kernel.dtype == variable
-    assert (
-        policies.get(policy.name)
-        == policy
-        == policies.get(serialize(policy))
-    )
+    assert policies.get(policy.name) == policy == policies.get(serialize(policy))
 
 
 def test_integers_are_not_cast():

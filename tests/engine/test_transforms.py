@@ -141,6 +141,21 @@ def test_a_new_shape_may_meet_new_variables():
     assert (a.numpy(), b.numpy()) == (3.0, 3.0)
 
 
+def test_a_guess_of_the_variables_saves_a_trace_and_may_be_wrong():
+    a, b, c = kerata.Variable(1.0), kerata.Variable(2.0), kerata.Variable(5.0)
+    traces = []
+
+    def function(x):
+        traces.append(1)
+        return a.assign_add(b.value * x)
+
+    step = kerata.jit(function, likely=lambda: ([b, c], [a]))
+    assert step(2.0) == 5 and step(2.0) == 9 and len(traces) == 1
+    wrong = kerata.jit(function, likely=lambda: ([a], [b, c]))
+    assert wrong(1.0) == 11 and wrong(1.0) == 13 and len(traces) == 3
+    assert [float(v.numpy()) for v in (a, b, c)] == [13.0, 2.0, 5.0]
+
+
 def test_methods_compile_for_each_instance():
     class Counter:
         def __init__(self):

@@ -1,5 +1,7 @@
 """Small models that both kerata and Keras can make: each function takes the package."""
 
+import functools
+
 import numpy as np
 
 rng = np.random.default_rng(5)
@@ -41,11 +43,14 @@ def data_for(make):
     return x, rng.normal(size=(4, 2)).astype("float32")
 
 
+@functools.cache
 def trained(k, make):
     """Return a compiled model after one step, its inputs and targets."""
     x, y = data_for(make)
     model = make(k)
-    model.compile(k.optimizers.Adam(0.01), "mse", metrics=["mae"])
+    model.compile(
+        k.optimizers.Adam(0.01), "mean_squared_error", metrics=["mean_absolute_error"]
+    )
     model.fit(x, y, verbose=0)
     return model, x, y
 
