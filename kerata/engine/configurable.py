@@ -167,7 +167,12 @@ def serialize(obj):
     if isinstance(obj, bytes):
         return _special("__bytes__", value=obj.decode("utf-8"))
     if isinstance(obj, slice):
-        return _special("__slice__", start=obj.start, stop=obj.stop, step=obj.step)
+        return _special(
+            "__slice__",
+            start=serialize(obj.start),
+            stop=serialize(obj.stop),
+            step=serialize(obj.step),
+        )
     if obj is Ellipsis:
         return _special("__ellipsis__")
     if isinstance(obj, np.dtype):
@@ -256,7 +261,9 @@ _READERS = {
     "__tuple__": lambda config, **kw: tuple(deserialize(x, **kw) for x in config),
     "__bytes__": lambda config, **kw: config["value"].encode("utf-8"),
     "__ellipsis__": lambda config, **kw: Ellipsis,
-    "__slice__": lambda config, **kw: slice(config["start"], config["stop"], config["step"]),
+    "__slice__": lambda config, **kw: slice(
+        *(deserialize(config[key], **kw) for key in ("start", "stop", "step"))
+    ),
     "__numpy__": lambda config, **kw: np.array(config["value"], dtype=config["dtype"]),
     "__tensor__": lambda config, **kw: jax.numpy.array(config["value"], dtype=config["dtype"]),
 }
@@ -293,10 +300,10 @@ def deserialize(config, custom_objects: Mapping | None = None, safe_mode: bool =
     if name == "__lambda__":
         _refuse_lambda()
     if name == "function":
-        return _find_function(inner, config.get("module"))
-    cls = find_class(config)
+        return _find_function(inner, config.get("registered_name"))
     if not isinstance(inner, Mapping):
         raise TypeError(f"The config of {name!r} must be a dict.\nReceived: {type(inner).__name__}")
+    cls = find_class(config)
     return _make(cls, config, dict(inner), safe_mode)
 
 
@@ -339,7 +346,10 @@ def find_class(config: Mapping) -> type:
     if found is None:
         found = registry.custom_object(name)
     if found is None and is_ours:
-        found = registry.public_object(module, name) or _defined.get((module, name))
+        found = registry.public_object(module, name)
+        if found is not None and registered not in (None, name):
+            raise _contradiction(name, registered)
+        found = found or _defined.get((module, name))
     if found is None:
         raise unknown_name(
             "class",
@@ -354,13 +364,27 @@ def find_class(config: Mapping) -> type:
     return found
 
 
-def _find_function(name, module):
+def _contradiction(name: str, registered) -> UnsafeModelError:
+    return UnsafeModelError(
+        f"The config names {name!r}, which is built in, but also a registered object.\n"
+        f"Received: registered_name={registered!r}, which is not registered\n"
+        "If it is yours, register it before loading; otherwise the config is not to be trusted."
+    )
+
+
+def _find_function(name, registered):
     if not isinstance(name, str):
         raise TypeError(f"The name of a function must be a string.\nReceived: {name!r}")
     found = registry.custom_object(name)
     if found is None:
         for place in ("activations", "losses", "metrics", "initializers", "ops"):
             found = found or registry.public_object(f"keras.{place}", name)
+        if found is not None and registered not in (None, "function", name):
+            raise _contradiction(name, registered)
+    if found is None and ">" not in name:
+        # Keras up to 3.6 wrote a registered function without its package.
+        ends = [k for k in get_custom_objects() if k.endswith(f">{name}")]
+        found = registry.custom_object(ends[0]) if ends else None
     if found is None or not callable(found):
         raise unknown_name(
             "function",

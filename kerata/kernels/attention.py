@@ -27,6 +27,7 @@ def attention(
     soft_cap: float | None = None,
     rate: float = 0.0,
     seed: jax.Array | None = None,
+    zero_masked: bool = False,
     flash: bool | None = None,
 ) -> jax.Array:
     """Return means of `value`, weighted by the softmax of the products of `query` and `key`.
@@ -42,13 +43,14 @@ def attention(
         soft_cap: if given, scores `s` become `soft_cap * tanh(s / soft_cap)`.
         rate: probability that a weight is dropped, if `seed` is given.
         seed: two words of uint32 for the dropout.
+        zero_masked: whether a target that sees nothing gets zeros, and not the plain mean.
         flash: False to leave out cuDNN's fused attention, which is used on a GPU where it can be.
 
     Returns:
-        `(batch, targets, heads, width)`. A target that sees nothing gets the plain mean.
+        `(batch, targets, heads, width)`.
     """
     scale = query.shape[-1] ** -0.5 if scale is None else scale
-    plain = soft_cap is None and (seed is None or rate == 0)
+    plain = soft_cap is None and (seed is None or rate == 0) and not zero_masked
     if plain and flash is not False and _cudnn_takes(query, key, value):
         options: dict[str, Any] = {"is_causal": is_causal, "implementation": "cudnn"}
         try:
@@ -68,9 +70,9 @@ def attention(
     if wide:
         query, scale = query * jnp.asarray(scale, query.dtype), None
     if platform() == "cpu" and wide and soft_cap is None:
-        result = _attend(query, key, value, bias, mask, keep, is_causal, rate)
+        result = _attend(query, key, value, bias, mask, keep, is_causal, rate, zero_masked)
     else:
-        weights = _weights(query, key, bias, mask, is_causal, scale, soft_cap)
+        weights = _weights(query, key, bias, mask, is_causal, zero_masked, scale, soft_cap)
         result = _apply(_drop(weights, keep, rate).astype(value.dtype), value)
     return jnp.swapaxes(result, 1, 2)
 
@@ -83,11 +85,33 @@ def attention_weights(
     *,
     scale: float | None = None,
     is_causal: bool = False,
+    zero_masked: bool = False,
 ) -> jax.Array:
     """Return what `attention` weights values by, `(batch, heads, targets, sources)`."""
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     query, key = jnp.swapaxes(query, 1, 2), jnp.swapaxes(key, 1, 2)
-    return _weights(query, key, bias, mask, is_causal, scale, None)
+    return _weights(query, key, bias, mask, is_causal, zero_masked, scale).astype(query.dtype)
+
+
+def softmax_weights(
+    scores: jax.Array, mask: jax.Array | None = None, is_causal: bool = False
+) -> jax.Array:
+    """Return the softmax of scores of any kind, `(batch, heads, targets, sources)`."""
+    wide = scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
+    found = _exponentials(_masked(wide, mask, is_causal, _least(wide)))
+    return (found / found.sum(-1, keepdims=True)).astype(scores.dtype)
+
+
+def dropped(weights: jax.Array, rate: float, seed: jax.Array | None) -> jax.Array:
+    """Return weights of which each is zero with probability `rate`, if there is a `seed`."""
+    keep = None if seed is None or not rate else dropout_mask(seed, rate, weights.shape)
+    return _drop(weights, keep, rate)
+
+
+def weighted(weights: jax.Array, value: jax.Array) -> jax.Array:
+    """Return means of `value`, by the `weights` of `attention_weights`."""
+    result = _apply(weights.astype(value.dtype), jnp.swapaxes(value, 1, 2))
+    return jnp.swapaxes(result, 1, 2)
 
 
 def _cudnn_takes(query, key, value):
@@ -124,8 +148,12 @@ def _scores(query, key, bias, mask, is_causal, scale=None, soft_cap=None):
         scores = soft_cap * jnp.tanh(scores / soft_cap)
     if bias is not None:
         scores = scores + bias
-    # Not minus infinity: a row of it has no softmax.
-    return _masked(scores, mask, is_causal, 0.7 * jnp.finfo(scores.dtype).min)
+    return _masked(scores, mask, is_causal, _least(scores))
+
+
+def _least(scores):
+    """Return the score of what is not seen: not minus infinity, a row of which has no softmax."""
+    return 0.7 * jnp.finfo(scores.dtype).min
 
 
 def _masked(scores, mask, is_causal, filler):
@@ -141,9 +169,10 @@ def _exponentials(scores):
     return jnp.exp(scores - lax.stop_gradient(scores.max(-1, keepdims=True)))
 
 
-def _weights(query, key, bias, mask, is_causal, scale=None, soft_cap=None):
+def _weights(query, key, bias, mask, is_causal, zero_masked, scale=None, soft_cap=None):
     found = _exponentials(_scores(query, key, bias, mask, is_causal, scale, soft_cap))
-    return found / found.sum(-1, keepdims=True)
+    found = found / found.sum(-1, keepdims=True)
+    return _masked(found, mask, is_causal, 0) if zero_masked else found
 
 
 def _apply(weights, value):
@@ -154,20 +183,22 @@ def _drop(weights, keep, rate):
     return weights if keep is None else jnp.where(keep, weights / (1 - rate), 0)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(6, 7))
-def _attend(query, key, value, bias, mask, keep, is_causal, rate):
+@partial(jax.custom_vjp, nondiff_argnums=(6, 7, 8))
+def _attend(query, key, value, bias, mask, keep, is_causal, rate, zero_masked):
     found = _exponentials(_scores(query, key, bias, mask, is_causal))
+    whole = found.sum(-1, keepdims=True)
+    found = _masked(found, mask, is_causal, 0) if zero_masked else found
     # Dividing what comes out takes less time than dividing the weights.
-    return _products(_drop(found, keep, rate), value) / found.sum(-1, keepdims=True)
+    return _products(_drop(found, keep, rate), value) / whole
 
 
-def _attend_forward(query, key, value, bias, mask, keep, is_causal, rate):
-    weights = _weights(query, key, bias, mask, is_causal)
+def _attend_forward(query, key, value, bias, mask, keep, is_causal, rate, zero_masked):
+    weights = _weights(query, key, bias, mask, is_causal, zero_masked)
     result = _products(_drop(weights, keep, rate), value)
     return result, (query, key, value, bias, mask, keep, weights, result)
 
 
-def _attend_backward(is_causal, rate, saved, gradient):
+def _attend_backward(is_causal, rate, zero_masked, saved, gradient):
     query, key, value, bias, mask, keep, weights, result = saved
     groups = key.shape[1]
     # The softmax's gradient needs the mean of the weights' gradients by the weights: it is the

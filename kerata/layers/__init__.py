@@ -10,6 +10,10 @@ from kerata.layers.activation import (
     ReLU as ReLU,
     Softmax as Softmax,
 )
+from kerata.layers.attention import (
+    AdditiveAttention as AdditiveAttention,
+    Attention as Attention,
+)
 from kerata.layers.convolution import (
     Conv1D as Conv1D,
     Conv1D as Convolution1D,
@@ -60,6 +64,10 @@ from kerata.layers.merging import (
     minimum as minimum,
     multiply as multiply,
     subtract as subtract,
+)
+from kerata.layers.multi_head_attention import (
+    GroupQueryAttention as GroupQueryAttention,
+    MultiHeadAttention as MultiHeadAttention,
 )
 from kerata.layers.normalization import (
     BatchNormalization as BatchNormalization,

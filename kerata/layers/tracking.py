@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from kerata.engine.rng import SeedGenerator
 from kerata.engine.variable import Variable
 
-
 _PLAIN = frozenset((str, int, float, bool, type(None), types.FunctionType, type))
 
 
@@ -19,16 +18,18 @@ def is_metric(x) -> bool:
     return hasattr(x, "update_state") and hasattr(x, "reset_state") and hasattr(x, "result")
 
 
-def parts(value) -> Iterator:
-    """Yield the leaves of nested containers, in order."""
+def parts(value, within: tuple[int, ...] = ()) -> Iterator:
+    """Yield the leaves of nested containers, in order; a container inside itself is left out."""
     if isinstance(value, Mapping):
-        for child in value.values():
-            yield from parts(child)
+        children = value.values()
     elif isinstance(value, (list, tuple, set, frozenset)):
-        for child in value:
-            yield from parts(child)
+        children = value
     else:
         yield value
+        return
+    if id(value) not in within:
+        for child in children:
+            yield from parts(child, (*within, id(value)))
 
 
 def attributes(owner, excluded: frozenset) -> Iterator:

@@ -303,6 +303,9 @@ def functional_from_config(cls, config: dict):
                 left.append((operation, node))
             else:
                 args, kwargs = found
+                if getattr(getattr(operation, "function", None), "__name__", "") == "get_item":
+                    # JSON has no tuples: an index of several axes comes back as a list.
+                    args = tuple(tuple(a) if type(a) is list else a for a in args)
                 operation(*args, **kwargs)
         if len(left) == len(waiting):
             stuck = sorted({o.name for o, _ in left})

@@ -5,6 +5,7 @@ their names.
 """
 
 import json
+import os
 import warnings
 
 import h5py
@@ -47,16 +48,8 @@ _OF_LAYERS = {"dtype", "trainable", "batch_shape", "batch_input_shape", "layers"
 
 
 def save_model(model, path: str, include_optimizer: bool = True) -> None:
-    """Write a model as an older `.h5` file.
-
-    Raises:
-        ValueError: if the model is not built.
-    """
-    if not model.built:
-        raise ValueError(
-            f"Model {model.name!r} is not built: an `.h5` file is written from its weights.\n"
-            "Build it first, or save it as a `.keras` file."
-        )
+    """Write a model as an older `.h5` file; its folder is made if there is none."""
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     config = serialize(model)
     compiled = config.pop("compile_config", None)
     config.pop("build_config", None)
@@ -77,6 +70,8 @@ def _older(config: dict) -> dict:
     """Return the config of a model, and of the layers in it, as older files have it."""
     result = {key: config[key] for key in ("class_name", "config", "name", "inbound_nodes")
               if key in config}  # fmt: skip
+    if config.get("registered_name") and not str(config.get("module")).startswith("keras.src.ops"):
+        result["class_name"] = config["registered_name"]
     if isinstance(config["config"].get("layers"), list):
         result["config"] = {**config["config"]}
         result["config"]["layers"] = [_older(entry) for entry in config["config"]["layers"]]

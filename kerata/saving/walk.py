@@ -6,7 +6,7 @@ twice stands at the first place.
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from kerata.engine.naming import to_snake_case
 from kerata.layers.layer import Layer
@@ -15,40 +15,65 @@ from kerata.models.model import Model
 from kerata.models.sequential import Sequential
 
 
-def parts(root) -> Iterator[tuple[str, object]]:
+def parts(
+    root, is_there: Callable[[str], bool] | None = None, skip: Iterable = ()
+) -> Iterator[tuple[str, object]]:
     """Yield (path, object) for `root`, and for all layers and optimizers in it.
 
     The path of `root` is ""; the others are names joined by "/".
+
+    Args:
+        root: a model, or a layer.
+        is_there: whether a file has something at a path. What has several paths is then yielded
+            with one that is there, if any is.
+        skip: objects to leave out, with what is inside them.
     """
-    yield from _visit(root, "", set())
+    walk = _Walk({id(x) for x in skip}, is_there)
+    yield from walk.visit(root, "")
+    walk.is_there = None
+    for path, thing in walk.missing:
+        yield from walk.visit(thing, path)
 
 
-def _visit(thing, path: str, seen: set) -> Iterator[tuple[str, object]]:
-    if id(thing) in seen:
-        return
-    seen.add(id(thing))
-    yield path, thing
-    for name, child in _children(thing):
-        place = f"{path}/{name}" if path else name
-        if _is_part(child):
-            yield from _visit(child, place, seen)
-        elif isinstance(child, (list, tuple, dict, set)):
-            yield from _visit_members(child, place, seen)
+class _Walk:
+    def __init__(self, seen: set, is_there):
+        self.seen = seen
+        self.is_there = is_there
+        self.missing: list[tuple[str, object]] = []
+
+    def visit(self, thing, path: str) -> Iterator[tuple[str, object]]:
+        if id(thing) in self.seen:
+            return
+        if path and self.is_there is not None and not self.is_there(path):
+            self.missing.append((path, thing))
+            return
+        self.seen.add(id(thing))
+        yield path, thing
+        for name, child in _children(thing):
+            place = f"{path}/{name}" if path else name
+            if _is_part(child):
+                yield from self.visit(child, place)
+            elif isinstance(child, _CONTAINERS):
+                yield from self.visit_members(child, place)
+
+    def visit_members(self, container, path: str, within=()) -> Iterator[tuple[str, object]]:
+        if id(container) in within:
+            return
+        used: dict[str, int] = {}
+        for child in container.values() if isinstance(container, dict) else container:
+            nested = isinstance(child, _CONTAINERS)
+            if not nested and not _is_part(child):
+                continue
+            name = "container" if nested else to_snake_case(type(child).__name__)
+            used[name] = used.get(name, -1) + 1
+            place = f"{path}/{name}_{used[name]}" if used[name] else f"{path}/{name}"
+            if nested:
+                yield from self.visit_members(child, place, (*within, id(container)))
+            else:
+                yield from self.visit(child, place)
 
 
-def _visit_members(container, path: str, seen: set) -> Iterator[tuple[str, object]]:
-    members = container.values() if isinstance(container, dict) else container
-    used: dict[str, int] = {}
-    for child in members:
-        nested = isinstance(child, (list, tuple, dict, set))
-        if not nested and not _is_part(child):
-            continue
-        name = "container" if nested else to_snake_case(type(child).__name__)
-        used[name] = used.get(name, -1) + 1
-        if used[name]:
-            name = f"{name}_{used[name]}"
-        visit = _visit_members if nested else _visit
-        yield from visit(child, f"{path}/{name}", seen)
+_CONTAINERS = (list, tuple, dict, set)
 
 
 def _is_part(thing) -> bool:
@@ -60,8 +85,9 @@ def _is_part(thing) -> bool:
 
 def _children(thing) -> Iterator[tuple[str, object]]:
     """Yield (attribute, value), in the order of files."""
+    known: frozenset[str] = frozenset()
     if not isinstance(thing, Layer):
-        names, known = set(vars(thing)), frozenset[str]()
+        names = set(vars(thing))
     else:
         known = _common_names(Model if isinstance(thing, Model) else Layer)
         names = set(dir(thing)) - (type(thing).untracked - {"optimizer"})

@@ -9,7 +9,6 @@ import pytest
 
 from kerata.kernels import using
 
-
 # What is compared is the arithmetic, not how well LLVM optimizes it.
 _QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerata import layers
+from kerata import initializers, layers
 
 
 def numbers(*shape, seed=0, dtype="float32"):
@@ -48,7 +48,23 @@ def run(layer, inputs, call):
 
 
 @pytest.fixture
-def same_as_keras():
+def quick_weights(monkeypatch):
+    """Take initial weights from NumPy: compiling a draw for each shape would take most of the time.
+
+    For tests to which the initial weights do not matter.
+    """
+
+    def draw(self, shape, dtype=None, **options):
+        values = 0.3 * np.random.default_rng(0).normal(size=shape)
+        return jnp.asarray(values, dtype or "float32")
+
+    for module in (initializers, keras.initializers):
+        for name in ("VarianceScaling", "Orthogonal", "RandomUniform"):
+            monkeypatch.setattr(getattr(module, name), "__call__", draw)
+
+
+@pytest.fixture
+def same_as_keras(quick_weights):
     """Return a function that compares a layer with Keras's, with equal weights.
 
     Compared are outputs, their dtype, gradients for weights and inputs, and new state.

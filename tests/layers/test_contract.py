@@ -12,6 +12,8 @@ from kerata import KerasTensor, layers
 from kerata.engine import tree
 from kerata.engine.masks import get_mask, set_mask
 
+pytestmark = pytest.mark.usefixtures("quick_weights")
+
 
 class Case(NamedTuple):
     """One instance of a layer, and what to call it on.

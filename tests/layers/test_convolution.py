@@ -114,7 +114,7 @@ def test_refuses_arguments(name, args, kwargs, words):
         ({}, (None, 5, 5, None), "the size of axis 3"),
         (FIRST, (None, None, 5, 5), "the size of axis 1"),
         ({"groups": 2}, (None, 5, 5, 3), "`groups` must divide the number of input channels"),
-        ({}, (None, 5, 3), "rank 4 or more.*batch axis"),
+        ({}, (None, 5, 3), "rank 4 or more.*3 axes"),
         ({}, (None, 2, 9, 3), r"at least \(3, 3\)"),
         ({"dilation_rate": 3}, (None, 9, 6, 3), r"at least \(7, 7\)"),
     ],
