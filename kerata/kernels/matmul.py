@@ -1,7 +1,11 @@
 """Matrix products over many rows."""
 
+from functools import partial
+
 import jax
+import jax.numpy as jnp
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 
 from kerata.kernels.platform import platform
 
@@ -33,18 +37,19 @@ def dot(x: jax.Array, w: jax.Array) -> jax.Array:
     return x @ w
 
 
-@jax.custom_vjp
+@jax.custom_jvp
 def _dot(x, w):
     return x @ w
 
 
-def _dot_forward(x, w):
-    return x @ w, (x, w)
-
-
-def _dot_backward(saved, gradient):
-    x, w, gradient = lax.optimization_barrier((*saved, gradient))
-    return gradient @ w.T, lax.dot_general(x, gradient, (((0,), (0,)), ((), ())))
-
-
-_dot.defvjp(_dot_forward, _dot_backward)
+@partial(_dot.defjvp, symbolic_zeros=True)
+def _dot_derivative(primals, tangents):
+    # The transpose of a barrier is a barrier: it is the one that the cotangent meets.
+    x, w = lax.optimization_barrier(primals)
+    to_x, to_w = tangents
+    y, change = _dot(*primals), None
+    if not isinstance(to_x, SymbolicZero):
+        change = to_x @ w
+    if not isinstance(to_w, SymbolicZero):
+        change = x @ to_w if change is None else change + x @ to_w
+    return y, jnp.zeros_like(y) if change is None else lax.optimization_barrier(change)

@@ -56,7 +56,13 @@ class Layer(Building, State, Operation):
         Array([[1., 2.]], dtype=float32)
     """
 
-    config_exclude: tuple[str, ...] = ("name", "trainable", "dtype", "activity_regularizer", "autocast")
+    config_exclude: tuple[str, ...] = (
+        "name",
+        "trainable",
+        "dtype",
+        "activity_regularizer",
+        "autocast",
+    )
     # Whether tensors among the arguments are cast to the compute dtype.
     convert_inputs = True
 

@@ -49,7 +49,7 @@ class _HeadedAttention(Layer):
             )()
             for kind in ("regularizer", "constraint"):
                 rules[f"{weight}_{kind}"] = getattr(self, f"{weight}_{kind}")
-        return EinsumDense(
+        layer = EinsumDense(
             equation,
             output_shape,
             activation=activation,
@@ -59,6 +59,8 @@ class _HeadedAttention(Layer):
             activity_regularizer=self.activity_regularizer,
             **rules,
         )
+        layer.supports_masking = True  # masks of the inputs are dealt with here
+        return layer
 
     def _project_to_heads(self, name, shape, heads, width, activation=None):
         """Make and build a projection of `(batch, ..., features)` to `(..., heads, width)`."""

@@ -5,7 +5,7 @@ in them, are walked when somebody asks. What is found is in the order in which i
 """
 
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from kerata.engine.rng import SeedGenerator
 from kerata.engine.variable import Variable
@@ -21,7 +21,7 @@ def is_metric(x) -> bool:
 def parts(value, within: tuple[int, ...] = ()) -> Iterator:
     """Yield the leaves of nested containers, in order; a container inside itself is left out."""
     if isinstance(value, Mapping):
-        children = value.values()
+        children: Iterable = value.values()
     elif isinstance(value, (list, tuple, set, frozenset)):
         children = value
     else:

@@ -3,6 +3,9 @@
 `kerata.activations` has most of them too, with the defaults that layers use.
 """
 
+import math
+import warnings
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -312,7 +315,14 @@ def softmax(x, axis=-1):
         Array([0., 0., 1.], dtype=float32)
     """
     x = as_float(x)
-    return jax.nn.softmax(x, axes(axis, x.ndim))
+    axis = axes(axis, x.ndim)
+    if math.prod(x.shape[a] for a in axis) == 1:
+        warnings.warn(
+            "softmax() over one element is always 1: for a single logit, sigmoid() is meant.\n"
+            f"Received: axis={axis} of shape {x.shape}",
+            stacklevel=3,
+        )
+    return jax.nn.softmax(x, axis)
 
 
 @op

@@ -65,6 +65,12 @@ def bools_as_ints(x) -> jax.Array:
     return x.astype("int32") if x.dtype == bool else x
 
 
+def integers(x) -> jax.Array:
+    """Return `x`, which are indices, as integers; the fractions of floats are cut off."""
+    x = array(x)
+    return x if jnp.issubdtype(x.dtype, jnp.integer) else x.astype("int32")
+
+
 def one_axis(axis, rank: int, name: str = "axis") -> int:
     """Return `axis` counted from the front.
 

@@ -1,10 +1,9 @@
 """Dot-product attention."""
 
 from kerata.engine import settings
-from kerata.engine.dtypes import as_float
 from kerata.engine.op import op
 from kerata.kernels import attention as kernels
-from kerata.ops.arguments import array
+from kerata.ops.arguments import array, common_float
 
 
 @op
@@ -43,7 +42,7 @@ def dot_product_attention(
         >>> kerata.ops.dot_product_attention(x, x, x).shape
         (1, 2, 1, 3)
     """
-    query, key, value = map(as_float, (query, key, value))
+    query, key, value = common_float(query, key, value)
     shapes = f"Received: query {query.shape}, key {key.shape}, value {value.shape}"
     if not query.ndim == key.ndim == value.ndim == 4:
         raise ValueError(

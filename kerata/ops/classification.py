@@ -8,7 +8,6 @@ from kerata.engine.dtypes import as_float, canonical, is_int
 from kerata.engine.errors import positive_int
 from kerata.engine.op import op
 from kerata.ops.arguments import array, arrays, one_axis
-from kerata.ops.statistics import no_sparse
 
 
 @op
@@ -20,14 +19,13 @@ def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
         num_classes: length of the vectors.
         axis: where the vectors' axis goes in the result.
         dtype: None for `floatx()`.
-        sparse: must be False: there are no sparse tensors.
+        sparse: kept for compatibility: the result is dense.
 
     Example:
         >>> kerata.ops.one_hot([0, 2], 3)
         Array([[1., 0., 0.],
                [0., 0., 1.]], dtype=float32)
     """
-    no_sparse(sparse)
     x = array(x)
     if not is_int(x.dtype):
         x = x.astype("int32")
@@ -46,7 +44,7 @@ def multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False, **kwa
         num_classes: length of the vectors.
         axis: where the vectors' axis goes in the result.
         dtype: None for `floatx()`.
-        sparse: must be False: there are no sparse tensors.
+        sparse: kept for compatibility: the result is dense.
         **kwargs: `num_tokens`, an older name of `num_classes`.
 
     Example:

@@ -11,7 +11,7 @@ from jax import lax
 from kerata.engine import transforms
 from kerata.engine.op import op
 from kerata.engine.transforms import lift
-from kerata.ops.arguments import array
+from kerata.ops.arguments import array, integers
 
 
 def _known(*values) -> bool:
@@ -72,7 +72,7 @@ def switch(index, branches, *operands):
         raise ValueError("`branches` must hold at least one function.")
     for branch in branches:
         _callable("branches", branch)
-    index = _scalar("index", index)
+    index = integers(_scalar("index", index))
     if _known(index):
         return branches[min(max(int(index), 0), len(branches) - 1)](*operands)
     pure, state = lift(list(branches), *operands)
@@ -88,7 +88,7 @@ def _same_structure(function, *args):
     except TypeError as error:
         if "must have" not in str(error):
             raise
-        raise TypeError(
+        raise ValueError(
             "Branches must return equal structures of tensors with equal shapes and dtypes.\n"
             f"Received: {str(error).splitlines()[0]}"
         ) from None

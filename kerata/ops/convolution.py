@@ -24,11 +24,6 @@ def _prepared(inputs, kernel, strides, dilation_rate, data_format):
         )
     strides = int_tuple("strides", strides, rank)
     dilation = int_tuple("dilation_rate", dilation_rate, rank)
-    if max(strides) > 1 and max(dilation) > 1:
-        raise ValueError(
-            "`strides` and `dilation_rate` cannot both be above 1.\n"
-            f"Received: strides={strides}, dilation_rate={dilation}"
-        )
     return x, kernel.astype(x.dtype), strides, dilation, settings.data_format(data_format)
 
 

@@ -49,7 +49,7 @@ def array(x, dtype=None):
 
 
 def convert_to_numpy(x):
-    """Return `x` as a NumPy array; a view of the tensor's memory where that is possible.
+    """Return `x` as a NumPy array, a copy.
 
     Args:
         x: tensor, `Variable`, number or list; not a symbolic or traced tensor, which has no
@@ -63,7 +63,7 @@ def convert_to_numpy(x):
         x = x.value
     if isinstance(x, list | tuple):
         x = as_array([convert_to_numpy(v) if isinstance(v, Variable) else v for v in x])
-    return np.asarray(x)
+    return np.array(x)
 
 
 @op

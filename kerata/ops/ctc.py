@@ -28,7 +28,7 @@ def ctc_loss(target, output, target_length, output_length, mask_index=0):
         mask_index: the class that means "no label here" (blank).
 
     Returns:
-        A float tensor of shape `(batch,)`.
+        A tensor of shape `(batch,)`, float32 or wider.
 
     Example:
         >>> kerata.ops.ctc_loss([[1]], [[[0.0, 0.0], [0.0, 0.0]]], [1], [2])
@@ -49,8 +49,7 @@ def ctc_loss(target, output, target_length, output_length, mask_index=0):
             )
     wide = output.astype(jnp.promote_types(output.dtype, "float32"))
     log_probabilities = jax.nn.log_softmax(wide)
-    loss = _forward(target, log_probabilities, target_length, output_length, mask_index)
-    return loss.astype(output.dtype)
+    return _forward(target, log_probabilities, target_length, output_length, mask_index)
 
 
 def _forward(target, log_probabilities, target_length, output_length, blank):
@@ -110,6 +109,7 @@ def ctc_decode(
     """
     one_of("strategy", strategy, ("greedy", "beam_search"))
     x = as_float(inputs)
+    x = x.astype(jnp.promote_types(x.dtype, "float32"))
     lengths = array(sequence_lengths).astype("int32")
     if x.ndim != 3 or lengths.shape != x.shape[:1]:
         raise ValueError(
@@ -143,8 +143,7 @@ def _beam_search(x, lengths, width, top_paths, blank):
     A beginning is a row of labels and two log-probabilities: of all alignments that end in a
     blank, and of those that end in its last label.
     """
-    wide = x.astype(jnp.promote_types(x.dtype, "float32"))
-    log_probabilities = jax.nn.log_softmax(wide)
+    log_probabilities = jax.nn.log_softmax(x)
     time, classes = x.shape[1:]
     labels = jnp.array([c for c in range(classes) if c != blank], "int32")
 
@@ -166,7 +165,7 @@ def _beam_search(x, lengths, width, top_paths, blank):
         return paths[best], scores
 
     paths, scores = jax.vmap(search)(log_probabilities, lengths)
-    return jnp.moveaxis(paths, 1, 0), scores.astype(x.dtype)
+    return jnp.moveaxis(paths, 1, 0), scores
 
 
 def _extend(paths, sizes, in_blank, in_label, emission, labels, blank, width):

@@ -275,7 +275,10 @@ def _extract(x, size, strides, dilation, padding):
 
 
 def _patches(x, rank, size, strides, dilation_rate, padding, data_format):
-    size = int_tuple("size", size, rank)
+    try:
+        size = int_tuple("size", size, rank)
+    except ValueError as error:
+        raise TypeError(str(error)) from None
     strides = size if strides is None else int_tuple("strides", strides, rank)
     dilation = int_tuple("dilation_rate", dilation_rate, rank)
     if x.ndim not in (rank + 1, rank + 2):
@@ -299,7 +302,8 @@ def extract_patches(
 
     Args:
         images: images.
-        size: height and width of a patch, or one number for both.
+        size: height and width of a patch, or one number for both. (Three numbers are for volumes:
+            see `extract_patches_3d`.)
         strides: steps between patches; None for `size`.
         dilation_rate: distance between the pixels of a patch.
         padding: "valid" (no padding) or "same" (a patch at every stride).
@@ -312,7 +316,10 @@ def extract_patches(
         >>> kerata.ops.image.extract_patches(kerata.ops.ones((1, 4, 6, 3)), 2).shape
         (1, 2, 3, 12)
     """
-    return _patches(array(images), 2, size, strides, dilation_rate, padding, data_format)
+    rank = len(size) if isinstance(size, list | tuple) else 2
+    if rank not in (2, 3):
+        raise ValueError(f"`size` must be an integer, or 2 or 3 of them.\nReceived: size={size}")
+    return _patches(array(images), rank, size, strides, dilation_rate, padding, data_format)
 
 
 @op
@@ -403,9 +410,8 @@ def ssim(
     (x, _), (y, _) = as_batch(x, data_format), as_batch(y, data_format)
     if min(x.shape[1:3]) < positive_int("filter_size", filter_size):
         raise argument_error("filter_size", f"fit into images of shape {x.shape}", filter_size)
-    window = gaussian_window((filter_size, filter_size), (filter_sigma, filter_sigma))
-    window = jnp.asarray(window, x.dtype)[:, :, None, None]
-    window = jnp.broadcast_to(window, (*window.shape[:2], x.shape[-1], 1))
+    sigma = (filter_sigma, filter_sigma)
+    window = gaussian_window(filter_size, filter_size, sigma, x.shape[-1], x.dtype)
 
     def local_mean(values):
         return depthwise_conv(values, window)

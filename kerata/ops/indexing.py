@@ -8,7 +8,7 @@ from jax import lax
 from kerata.engine.dtypes import as_array
 from kerata.engine.errors import one_of, positive_int
 from kerata.engine.op import op
-from kerata.ops.arguments import array, arrays, concrete, one_axis
+from kerata.ops.arguments import array, arrays, concrete, integers, one_axis
 
 # Choosing
 
@@ -75,10 +75,8 @@ def take(x, indices, axis=None):
         >>> kerata.ops.take([10, 20, 30], [2, 0])
         Array([30, 10], dtype=int32)
     """
-    x, indices = array(x), array(indices)
-    if not jnp.issubdtype(indices.dtype, jnp.integer):
-        indices = indices.astype("int32")
-    return jnp.take(x, indices, None if axis is None else one_axis(axis, x.ndim))
+    x = array(x)
+    return jnp.take(x, integers(indices), None if axis is None else one_axis(axis, x.ndim))
 
 
 @op
@@ -95,7 +93,7 @@ def take_along_axis(x, indices, axis=None):
         Array([[1],
                [2]], dtype=int32)
     """
-    x, indices = array(x), array(indices)
+    x, indices = array(x), integers(indices)
     if axis is not None:
         axis = one_axis(axis, x.ndim)
         if indices.ndim != x.ndim:
@@ -367,7 +365,7 @@ def slice(inputs, start_indices, shape):
                [5, 6]], dtype=int32)
     """
     x = array(inputs)
-    starts = [array(i) for i in start_indices]
+    starts = [integers(i) for i in start_indices]
     shape = shape.tolist() if hasattr(shape, "tolist") else list(shape)
     if len(starts) != x.ndim or len(shape) != x.ndim:
         raise ValueError(
@@ -401,13 +399,13 @@ def slice_update(inputs, start_indices, updates):
             "`updates` must have the rank of `inputs`, and `start_indices` a number for each axis."
             f"\nReceived: shapes {updates.shape}, {x.shape}, start_indices={start_indices}"
         )
-    starts = [array(i) for i in start_indices]
+    starts = [integers(i) for i in start_indices]
     return lax.dynamic_update_slice(x, updates.astype(x.dtype), starts)
 
 
 def _places(indices):
     """Return indices `(..., axes)` as one tensor for each axis."""
-    return tuple(jnp.moveaxis(array(indices), -1, 0))
+    return tuple(jnp.moveaxis(integers(indices), -1, 0))
 
 
 @op
@@ -456,7 +454,7 @@ def scatter_update(inputs, indices, updates, reduction=None):
 
 
 def _segment(function, data, segment_ids, num_segments, sorted):
-    data, ids = array(data), array(segment_ids)
+    data, ids = array(data), integers(segment_ids)
     if ids.ndim != 1 or not data.ndim or ids.shape[0] != data.shape[0]:
         raise ValueError(
             "`segment_ids` must have one axis, as long as the first of `data`.\n"

@@ -1,6 +1,7 @@
 """Means, variances, and tensors normalized by them."""
 
 import math
+import warnings
 
 import jax.numpy as jnp
 from jax import lax
@@ -106,7 +107,8 @@ def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, **kwarg
         beta: what to add, likewise; None for 0.
         axis: axis or axes to normalize over.
         epsilon: what keeps the divisor from 0; None for `kerata.config.epsilon()`.
-        **kwargs: kept for compatibility. `rms_scaling=True` does not subtract the mean.
+        **kwargs: kept for compatibility. `rms_scaling=True` (deprecated) does not subtract the
+            mean.
 
     Example:
         >>> kerata.ops.layer_normalization([1.0, 3.0]).round(3)
@@ -118,6 +120,11 @@ def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, **kwarg
     gamma, beta = _inner(gamma, x, axis, "gamma"), _inner(beta, x, axis, "beta")
     if not kwargs.get("rms_scaling"):
         return kernels.layer_norm(x, gamma, beta, axis, epsilon)
+    warnings.warn(
+        "`rms_scaling=True` is deprecated: it divides by the standard deviation, not by the root "
+        "mean square. Use rms_normalization().",
+        stacklevel=3,
+    )
     result = x * lax.rsqrt(jnp.var(x, axis, keepdims=True) + epsilon)
     return result if gamma is None else result * _along(gamma, x, axis, "gamma")
 

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 
+from kerata import kernels
 from kerata.engine.op import op
 from kerata.ops.arguments import array, common_float, one_axis, rank_at_least
 
@@ -36,6 +37,8 @@ def matmul(x1, x2):
             "the one but last (or only) axis of `x2`.\n"
             f"Received: shapes {x1.shape}, {x2.shape}"
         )
+    if x2.ndim == 2 and jnp.issubdtype(x1.dtype, jnp.floating):
+        return kernels.dot(x1, x2)
     return jnp.matmul(x1, x2, preferred_element_type=_accumulator(x1, x2))
 
 

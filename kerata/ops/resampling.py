@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.scipy import ndimage
 
 from kerata.engine import settings
@@ -119,7 +118,7 @@ def scale_and_translate(
 
     Args:
         images: tensor of any rank.
-        output_shape: shape of the result.
+        output_shape: shape of the result; None keeps the size of an axis.
         scale: factor for each axis of `spatial_dims`.
         translation: distance in pixels of the result, likewise.
         spatial_dims: the axes to scale and move.
@@ -136,7 +135,8 @@ def scale_and_translate(
     methods = ("linear", "bilinear", "trilinear", "triangle", "cubic", "bicubic", "tricubic")
     one_of("method", method, (*methods, "lanczos3", "lanczos5"))
     x, scale, translation = map(as_float, (images, scale, translation))
-    shape, dims = tuple(output_shape), tuple(spatial_dims)
+    shape = tuple(x.shape[i] if n is None else n for i, n in enumerate(output_shape))
+    dims = tuple(spatial_dims)
     return jax.image.scale_and_translate(x, shape, dims, scale, translation, method, antialias)
 
 
@@ -276,7 +276,7 @@ def perspective_transform(
     """
     one_of("interpolation", interpolation, tuple(ORDERS))
     x, restore = as_batch(array(images), data_format)
-    start, end = as_float(start_points), as_float(end_points)
+    start, end = (as_float(p).astype("float32") for p in (start_points, end_points))
     if start.shape != end.shape or start.shape[-2:] != (4, 2) or start.ndim not in (2, 3):
         raise ValueError(
             "`start_points` and `end_points` must have shape (4, 2) or (batch, 4, 2).\n"
@@ -305,13 +305,23 @@ def _homography(source, target):
 # Blurring
 
 
-def gaussian_window(size, sigma) -> np.ndarray:
-    """Return the weights of a Gaussian window, which add up to 1."""
-    rows, columns = (
-        np.exp(-0.5 * ((np.arange(n) - (n - 1) / 2) / s) ** 2) for n, s in zip(size, sigma)
-    )
-    weights = np.outer(rows, columns)
-    return weights / weights.sum()
+def gaussian_window(width, height, sigma, channels, dtype):
+    """Return the weights of a Gaussian window, which add up to 1, for each channel.
+
+    Args:
+        width, height: size of the window.
+        sigma: standard deviations sideways and downwards; they may be tensors.
+        channels: number of channels.
+        dtype: dtype of the weights.
+    """
+
+    def along(n, s):
+        places = jnp.arange(n, dtype="float32") - (n - 1) / 2
+        weights = jnp.exp(-0.5 * jnp.square(places / s))
+        return weights / jnp.sum(weights)
+
+    window = jnp.outer(along(height, sigma[1]), along(width, sigma[0])).astype(dtype)
+    return jnp.broadcast_to(window[:, :, None, None], (height, width, channels, 1))
 
 
 @op
@@ -320,21 +330,20 @@ def gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=None
 
     Args:
         images: images.
-        kernel_size: height and width of the window.
-        sigma: standard deviation in pixels, downwards and sideways.
+        kernel_size: width and height of the window.
+        sigma: standard deviation in pixels, sideways and downwards; it may be a tensor.
         data_format: None for `image_data_format()`.
 
     Example:
         >>> x = kerata.ops.reshape([0.0, 1.0, 0.0], (1, 3, 1))
-        >>> kerata.ops.image.gaussian_blur(x, (1, 3)).ravel() > 0.3
+        >>> kerata.ops.image.gaussian_blur(x, (3, 1)).ravel() > 0.3
         Array([False,  True, False], dtype=bool)
     """
     images = array(images)
     x, restore = as_batch(as_float(images), data_format)
-    sigma = (sigma, sigma) if isinstance(sigma, int | float) else tuple(sigma)
-    window = gaussian_window(int_tuple("kernel_size", kernel_size, 2), sigma)
-    window = jnp.asarray(window, x.dtype)[:, :, None, None]
-    window = jnp.broadcast_to(window, (*window.shape[:2], x.shape[-1], 1))
+    width, height = int_tuple("kernel_size", kernel_size, 2)
+    sigma = jnp.broadcast_to(as_float(sigma), (2,))
+    window = gaussian_window(width, height, sigma, x.shape[-1], x.dtype)
     return restore(_as_dtype(depthwise_conv(x, window, padding="same"), images.dtype))
 
 

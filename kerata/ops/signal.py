@@ -224,7 +224,8 @@ def istft(
         sequence_stride: steps between windows.
         fft_length: length that stretches were filled up to.
         length: length of the result; None for as long as the windows reach.
-        window: weights, as in `stft`.
+        window: weights, as in `stft`. With None the stretches are only added up, so that the
+            result is as many times too large as they overlap.
         center: whether `stft` mirrored the ends.
 
     Returns:
@@ -236,6 +237,7 @@ def istft(
         Array([0., 1., 2., 3., 4., 5., 6., 7.], dtype=float32)
     """
     _check_fft_length(sequence_length, fft_length)
+    positive_int("sequence_stride", sequence_stride)
     stretches = irfft(x, fft_length)
     count = stretches.shape[-2]
     weights = _window(window, sequence_length, fft_length, stretches.dtype)
@@ -246,9 +248,10 @@ def istft(
         empty = jnp.zeros((*stretches.shape[:-2], total), stretches.dtype)
         return empty.at[..., places].add(stretches)
 
-    weight = overlapped(jnp.broadcast_to(jnp.square(weights), (count, fft_length)))
     signal = overlapped(stretches * weights)
-    signal = signal / jnp.where(weight > 1e-11, weight, 1)
+    if window is not None:
+        weight = overlapped(jnp.broadcast_to(jnp.square(weights), (count, fft_length)))
+        signal = signal / jnp.where(weight > 1e-11, weight, 1)
     start = fft_length // 2 if center else 0
     end = total - start if length is None else start + length
     missing = max(end - total, 0)

@@ -116,7 +116,7 @@ def bincount(x, weights=None, minlength=0, sparse=False):
         minlength: the least length of the result. In compiled code, and for symbolic tensors,
             where the greatest element is unknown, it *is* the length, and greater elements are
             not counted.
-        sparse: must be False: there are no sparse tensors.
+        sparse: kept for compatibility: the result is dense.
 
     Returns:
         Counts of shape `(length,)` or `(batch, length)`.
@@ -125,7 +125,6 @@ def bincount(x, weights=None, minlength=0, sparse=False):
         >>> kerata.ops.bincount([1, 1, 3], minlength=5)
         Array([0, 2, 0, 1, 0], dtype=int32)
     """
-    no_sparse(sparse)
     x = array(x)
     non_negative_int("minlength", minlength)
     if not jnp.issubdtype(x.dtype, jnp.integer) and x.dtype != bool:
@@ -148,15 +147,6 @@ def bincount(x, weights=None, minlength=0, sparse=False):
     for _ in range(x.ndim - 1):
         count = jax.vmap(count, (0, None if weights is None else 0))
     return count(x, weights)
-
-
-def no_sparse(sparse) -> None:
-    """Raise ValueError if a sparse result is asked for: there is no such tensor here."""
-    if sparse:
-        raise ValueError(
-            "There are no sparse tensors in kerata: the result is dense.\n"
-            f"Received: sparse={sparse!r}"
-        )
 
 
 @op

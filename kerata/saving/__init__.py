@@ -17,5 +17,6 @@ from kerata.saving.api import (
     save_model as save_model,
     save_weights as save_weights,
 )
+from kerata.saving.editor import KerasFileEditor as KerasFileEditor
 
 publish(globals())

@@ -15,7 +15,7 @@ import h5py
 
 from kerata.engine.configurable import custom_object_scope, deserialize, serialize
 from kerata.engine.errors import UnsafeModelError
-from kerata.saving import archive as zipped_model, atomic, weights
+from kerata.saving import archive as zipped_model, atomic, hdf5, shards, weights
 from kerata.saving.walk import parts
 
 # What Keras wrote the layout that files are written in.
@@ -183,7 +183,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     with custom_object_scope(custom_objects or {}):
         if os.path.isdir(path):
             return _load_folder(path, compile, safe_mode)
-        _check_file(path)
+        check_file(path)
         if path.endswith(_H5) and not zipfile.is_zipfile(path):
             from kerata.saving import legacy
 
@@ -192,7 +192,8 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
             return read_model(file, path, compile, safe_mode)
 
 
-def _check_file(path: str) -> None:
+def check_file(path: str) -> None:
+    """Raise ValueError if there is no file at `path`; the message names similar ones."""
     if not os.path.exists(path):
         close = _near_files(path)
         hint = f"\nThere is {close}." if close else ""
@@ -223,12 +224,13 @@ def read_model(file: IO[bytes], name: str = "the file", compile=True, safe_mode=
     model = model_from_config(archive.read_json(zipped_model.CONFIG), compile, safe_mode, name)
     if zipped_model.WEIGHTS in archive:
         with archive.weights() as member, open_h5(member, name) as h5:
-            weights.read(model, h5, source=repr(name))
+            weights.read(model, hdf5.Source(h5), name=repr(name))
     _load_assets(model, archive.assets_of)
     return model
 
 
 def model_from_config(config: dict, compile: bool, safe_mode: bool, name: str):
+    """Make a model from the config in a file called `name`."""
     if not compile:
         config.pop("compile_config", None)
     try:
@@ -273,36 +275,39 @@ def open_h5(file, name: str) -> Iterator[h5py.File]:
 
 
 def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs) -> None:
-    """Write the weights of a model, and its optimizer's state, to a `.weights.h5` file.
+    """Write the weights of a model, and its optimizer's state, to a file.
 
     Args:
         model: the model.
-        filepath: path that ends in `.weights.h5`.
+        filepath: path that ends in `.weights.h5`; in `.weights.json` with `max_shard_size`.
         overwrite: whether to replace a file that is there without asking.
-        max_shard_size: accepted as None only: weights are written to a single file.
+        max_shard_size: largest size of one file in gigabytes (2^30 bytes): the weights are spread
+            over several files, and a JSON file says which is where. None for a single file.
+        **kwargs: `objects_to_skip`, a list of layers to leave out.
 
     Raises:
         ValueError: if the path ends in something else, or the model is not built.
         FileNotFoundError: if the folder of the file does not exist.
     """
+    skip = kwargs.pop("objects_to_skip", None) or ()
     _refuse_arguments(kwargs)
     path = os.fspath(filepath)
-    if max_shard_size is not None:
+    suffix = ".weights.h5" if max_shard_size is None else shards.SUFFIX
+    if not path.endswith(suffix):
+        spread = "" if max_shard_size is None else " that are spread over several files"
         raise ValueError(
-            "Weights are written to a single file: HDF5 has no limit that would need several.\n"
-            f"Received: max_shard_size={max_shard_size}"
-        )
-    if not path.endswith(".weights.h5"):
-        raise ValueError(
-            f"The path of weights must end in `.weights.h5`.\nReceived: {path!r}\n"
+            f"The path of weights{spread} must end in `{suffix}`.\nReceived: {path!r}\n"
             "For the whole model, use save() with a path that ends in `.keras`."
         )
     _check_built(model, "save")
     atomic.check_place(path)
     if not _may_write(path, overwrite):
         return
+    if max_shard_size is not None:
+        shards.write(model, path, int(max_shard_size * 2**30), skip)
+        return
     with atomic.replacing(path) as file, h5py.File(file.name, "w") as h5:
-        weights.write(model, h5)
+        weights.write(model, h5, skip)
 
 
 def _check_built(model, what: str) -> None:
@@ -318,10 +323,12 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs) -> None:
 
     Args:
         model: the model; it must be built.
-        filepath: path of a `.weights.h5` or `.keras` file, or of an older `.h5` file.
+        filepath: path of a `.weights.h5`, `.weights.json` or `.keras` file, or of an older `.h5`
+            file.
         skip_mismatch: whether to leave layers whose weights do not fit as they are, with a
             warning.
-        **kwargs: `by_name=True`, for older `.h5` files: layers are found by their names.
+        **kwargs: `by_name=True`, for older `.h5` files: layers are found by their names;
+            `objects_to_skip`, a list of layers to leave as they are.
 
     Raises:
         ValueError: if there is no such file, or the weights do not fit; the message names the
@@ -329,8 +336,9 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs) -> None:
     """
     path = os.fspath(filepath)
     by_name = kwargs.pop("by_name", False)
+    skip = kwargs.pop("objects_to_skip", None) or ()
     _refuse_arguments(kwargs)
-    if path.endswith(".weights.h5") or path.endswith(".keras"):
+    if path.endswith((".weights.h5", ".keras", shards.SUFFIX)):
         if by_name:
             raise ValueError(
                 f"by_name=True is for older `.h5` files.\nReceived: {path!r}, by_name={by_name}"
@@ -349,8 +357,12 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs) -> None:
         with open(path, "rb") as file:
             archive = zipped_model.Archive(file, path)
             with archive.weights() as member, open_h5(member, path) as h5:
-                weights.read(model, h5, skip_mismatch, repr(path))
+                weights.read(model, hdf5.Source(h5), skip_mismatch, repr(path), skip)
             _load_assets(model, archive.assets_of)
+        return
+    if path.endswith(shards.SUFFIX):
+        with shards.opened(path) as source:
+            weights.read(model, source, skip_mismatch, repr(path), skip)
         return
     with open_h5(path, path) as h5:
         if not path.endswith(".weights.h5") or "layer_names" in h5.attrs:
@@ -358,7 +370,7 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs) -> None:
 
             legacy.load_weights(model, h5, by_name, skip_mismatch, repr(path))
         else:
-            weights.read(model, h5, skip_mismatch, repr(path))
+            weights.read(model, hdf5.Source(h5), skip_mismatch, repr(path), skip)
 
 
 # A model as a folder of the same files.
@@ -398,7 +410,7 @@ def _load_folder(path: str, compile: bool, safe_mode: bool):
     weights_path = os.path.join(path, zipped_model.WEIGHTS)
     if os.path.isfile(weights_path):
         with open_h5(weights_path, path) as h5:
-            weights.read(model, h5, source=repr(path))
+            weights.read(model, hdf5.Source(h5), name=repr(path))
 
     def assets_of(part: str) -> dict[str, bytes]:
         folder = os.path.join(path, *zipped_model.ASSETS.split("/"), *part.split("/"))

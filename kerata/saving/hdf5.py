@@ -100,14 +100,14 @@ def array_of(dataset: h5py.Dataset) -> np.ndarray:
 
 
 class Reader(Mapping):
-    """The arrays of one group, by name: what `load_own_variables` is given.
+    """The arrays of a group, by name: what `load_own_variables` is given.
 
     Args:
-        group: the group; None for one that is empty.
+        *groups: the group; several if its arrays are spread over files; none if there is none.
     """
 
-    def __init__(self, group: h5py.Group | None):
-        self._group = group
+    def __init__(self, *groups: h5py.Group):
+        self._groups = groups
 
     def dataset(self, name) -> h5py.Dataset:
         """Return a dataset by its name, checked, not read yet.
@@ -115,10 +115,11 @@ class Reader(Mapping):
         Raises:
             KeyError: if there is none.
         """
-        found = None if self._group is None else member(self._group, str(name))
-        if not isinstance(found, h5py.Dataset):
-            raise KeyError(name)
-        return found
+        for group in self._groups:
+            found = member(group, str(name))
+            if isinstance(found, h5py.Dataset):
+                return found
+        raise KeyError(name)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of all arrays."""
@@ -128,10 +129,66 @@ class Reader(Mapping):
         return array_of(self.dataset(name))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(()) if self._group is None else iter(self._group.keys())
+        for group in self._groups:
+            yield from group.keys()
 
     def __len__(self) -> int:
-        return 0 if self._group is None else len(self._group)
+        return sum(len(group) for group in self._groups)
+
+
+class Source:
+    """A weights file, open for reading.
+
+    Args:
+        file: the file, or the group in it that holds the model.
+    """
+
+    def __init__(self, file: h5py.Group):
+        self._file = file
+
+    def is_there(self, path: str) -> bool:
+        """Return whether the file has something at `path`."""
+        return find(self._file, path) is not None
+
+    def store(self, path: str) -> Reader:
+        """Return the arrays of the part at `path`."""
+        group = find(self._file, f"{path}/vars")
+        return Reader(group) if isinstance(group, h5py.Group) else Reader()
+
+    def parts(self, everything: bool = False) -> Iterator[str]:
+        """Yield the paths of all parts that have arrays.
+
+        Args:
+            everything: whether to yield those of the optimizer as well.
+        """
+        for path in _parts_in(self._file, "", 0):
+            if everything or path.split("/")[0] != "optimizer":
+                yield path
+
+
+def _parts_in(group: h5py.Group, path: str, depth: int) -> Iterator[str]:
+    # No model is nested so deep: the file would be one that goes in circles.
+    if depth > 50:
+        raise _refuse("groups nested without end", path)
+    for name in group.keys():
+        child = member(group, name)
+        if not isinstance(child, h5py.Group):
+            continue
+        if name == "vars":
+            if path and len(child):
+                yield path
+        else:
+            yield from _parts_in(child, f"{path}/{name}" if path else name, depth + 1)
+
+
+def put(group: h5py.Group, name: str, value: np.ndarray) -> None:
+    """Write an array into a group."""
+    if value.dtype.kind == "V":
+        # A float type that HDF5 has no name for, such as bfloat16: its bytes, and its name.
+        dataset = group.create_dataset(name, data=value.view(f"V{value.dtype.itemsize}"))
+        dataset.attrs["dtype"] = value.dtype.name
+    else:
+        group.create_dataset(name, data=value)
 
 
 class Writer(MutableMapping):
@@ -141,15 +198,7 @@ class Writer(MutableMapping):
         self._group = group
 
     def __setitem__(self, name, value) -> None:
-        value = np.asarray(value)
-        if value.dtype.kind == "V":
-            # A float type that HDF5 has no name for, such as bfloat16: its bytes, and its name.
-            dataset = self._group.create_dataset(
-                str(name), data=value.view(f"V{value.dtype.itemsize}")
-            )
-            dataset.attrs["dtype"] = value.dtype.name
-        else:
-            self._group.create_dataset(str(name), data=value)
+        put(self._group, str(name), np.asarray(value))
 
     def __getitem__(self, name) -> np.ndarray:
         return array_of(self._group[str(name)])

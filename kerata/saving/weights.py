@@ -5,7 +5,6 @@ arrays `0`, `1`, …; an attribute of that group holds the part's name.
 """
 
 import warnings
-from collections.abc import Iterator
 
 import h5py
 
@@ -17,9 +16,15 @@ from kerata.saving import hdf5
 from kerata.saving.walk import parts
 
 
-def write(model, file: h5py.File) -> None:
-    """Write the weights of a model, and the state of its optimizer."""
-    for path, part in parts(model):
+def write(model, file: h5py.File, skip=()) -> None:
+    """Write the weights of a model, and the state of its optimizer.
+
+    Args:
+        model: the model.
+        file: an open file.
+        skip: layers to leave out.
+    """
+    for path, part in parts(model, skip=skip):
         if not hasattr(part, "save_own_variables"):
             continue
         group = file.require_group(f"{path}/vars" if path else "vars")
@@ -28,7 +33,9 @@ def write(model, file: h5py.File) -> None:
         part.save_own_variables(hdf5.Writer(group))
 
 
-def read(model, file: h5py.File, skip_mismatch: bool = False, source: str = "the file") -> None:
+def read(
+    model, source: hdf5.Source, skip_mismatch: bool = False, name: str = "the file", skip=()
+) -> None:
     """Read weights into a model.
 
     Everything is compared before anything is set: if a part does not fit, an error is raised, and
@@ -36,19 +43,25 @@ def read(model, file: h5py.File, skip_mismatch: bool = False, source: str = "the
 
     Args:
         model: the model; it must be built.
-        file: an open file, at the top or at the group that holds the model.
+        source: an open weights file.
         skip_mismatch: whether to leave parts that do not fit as they are, with a warning.
-        source: what to call the file in messages.
+        name: what to call the file in messages.
+        skip: layers to leave out.
 
     Raises:
         ValueError: if parts do not fit.
         UnsafeModelError: if the file holds what no weights file needs.
     """
-    found = [(path, part, _store(file, path)) for path, part in parts(model) if _loads(part)]
+    found = [
+        (path, part, source.store(path))
+        for path, part in parts(model, source.is_there, skip)
+        if hasattr(part, "load_own_variables")
+    ]
     misfits = [(path, part, why) for path, part, store in found if (why := _misfit(part, store))]
     known = {path for path, _, _ in found}
+    left = [path for path in source.parts() if path not in known] if not skip else []
     if misfits and not skip_mismatch:
-        raise ValueError(_message(model, misfits, found, known, file, source))
+        raise ValueError(_message(model, misfits, found, left, name))
     skipped = {id(part) for _, part, _ in misfits}
     for path, part, why in misfits:
         warnings.warn(f"Skipped {_title(part, path)}: {why}", stacklevel=4)
@@ -57,28 +70,18 @@ def read(model, file: h5py.File, skip_mismatch: bool = False, source: str = "the
             continue
         try:
             part.load_own_variables(store)
-        except ValueError as error:
-            if type(error) is not ValueError:
+        except (ValueError, KeyError) as error:
+            if type(error) not in (ValueError, KeyError):
                 raise
             if not skip_mismatch:
-                raise ValueError(f"{_title(part, path)} does not fit {source}: {error}") from error
+                raise ValueError(f"{_title(part, path)} does not fit {name}: {error}") from error
             warnings.warn(f"Skipped {_title(part, path)}: {error}", stacklevel=4)
-    left = [path for path in layers_in(file) if path not in known]
     if left:
         warnings.warn(
-            f"{source} also holds weights for {_few(left)}, of which {_title(model, '')} has "
-            "none. They were not used.",
+            f"{name} also holds weights for {_few(left)}, of which {_title(model, '')} has none. "
+            "They were not used.",
             stacklevel=4,
         )
-
-
-def _loads(part) -> bool:
-    return hasattr(part, "load_own_variables")
-
-
-def _store(file, path: str) -> hdf5.Reader:
-    group = hdf5.find(file, f"{path}/vars")
-    return hdf5.Reader(group if isinstance(group, h5py.Group) else None)
 
 
 def _misfit(part, store: hdf5.Reader) -> str | None:
@@ -108,17 +111,15 @@ def _shapes(store: hdf5.Reader) -> str:
     return ", ".join(map(str, list(store.shapes().values())[:8])) or "none"
 
 
-def _message(model, misfits, found, known, file, source: str) -> str:
+def _message(model, misfits, found, left, name: str) -> str:
     path, part, why = misfits[0]
-    message = f"The weights in {source} do not fit {_title(model, '')}: "
+    message = f"The weights in {name} do not fit {_title(model, '')}: "
     message += f"{len(misfits)} of {len(found)} parts differ."
     message += f"\nReceived: for {_title(part, path)}: {why}"
     if len(misfits) > 1:
         message += f" Likewise {_few([p or 'the model itself' for p, _, _ in misfits[1:]])}."
-    if not any(len(store) for _, _, store in found):
-        names = [p for p in layers_in(file) if p not in known]
-        if names:
-            message += f"\nThe file holds weights of another model: {_few(names)}."
+    if left and not any(len(store) for _, _, store in found):
+        message += f"\nThe file holds weights of another model: {_few(left)}."
     if not getattr(model, "built", True):
         return message + "\nBuild the model first: call it on data, or build(input_shape)."
     return message + (
@@ -136,20 +137,3 @@ def _title(part, path: str) -> str:
     kind = "model" if isinstance(part, Model) else "layer" if isinstance(part, Layer) else "part"
     name = getattr(part, "name", "")
     return f"{kind} {name!r} ({type(part).__name__}{', ' + path if path else ''})"
-
-
-def layers_in(file: h5py.Group, prefix: str = "", depth: int = 0) -> Iterator[str]:
-    """Yield the paths of layers that have variables in a file."""
-    if depth > 30:
-        return
-    for name in file.keys():
-        if not prefix and name == "optimizer":
-            continue
-        child = hdf5.member(file, name)
-        if not isinstance(child, h5py.Group):
-            continue
-        if name == "vars":
-            if prefix and len(child):
-                yield prefix
-        else:
-            yield from layers_in(child, f"{prefix}/{name}" if prefix else name, depth + 1)

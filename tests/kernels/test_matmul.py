@@ -37,6 +37,25 @@ def test_second_order(agree_twice):
     agree_twice(dot, normal(7, 3), normal(3, 2))
 
 
+def test_forward_mode():
+    x, w, u, v = normal(7, 3), normal(3, 2), normal(7, 3), normal(3, 2)
+    with using("cpu"):
+        y, change = jax.jvp(dot, (x, w), (u, v))
+        _, from_w = jax.jvp(lambda w: dot(x, w), (w,), (v,))
+        _, from_x = jax.jvp(lambda x: dot(x, w), (x,), (u,))
+    np.testing.assert_allclose(y, x @ w, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(change, u @ w + x @ v, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(from_w, x @ v, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(from_x, u @ w, rtol=1e-5, atol=1e-6)
+
+
+def test_no_product_for_what_is_not_differentiated():
+    x, w = normal(7, 3), normal(3, 2)
+    with using("cpu"):
+        program = jax.make_jaxpr(jax.grad(lambda w: dot(x, w).sum()))(w)
+    assert str(program).count("dot_general") == 2  # forward, and to w
+
+
 def test_types(agree):
     assert agree(dot, normal(7, 3, dtype="bfloat16"), normal(3, 2)).dtype == jnp.float32
     half = agree(dot, normal(7, 3, dtype="bfloat16"), normal(3, 2, dtype="bfloat16"), rtol=2e-2)

@@ -48,9 +48,7 @@ def trained(k, make):
     """Return a compiled model after one step, its inputs and targets."""
     x, y = data_for(make)
     model = make(k)
-    model.compile(
-        k.optimizers.Adam(0.01), "mean_squared_error", metrics=["mean_absolute_error"]
-    )
+    model.compile(k.optimizers.Adam(0.01), "mean_squared_error", metrics=["mean_absolute_error"])
     model.fit(x, y, verbose=0)
     return model, x, y
 

@@ -146,12 +146,8 @@ def test_weights_by_name(tmp_path):
     model = make("c", "x", "a")
     before = model.layers[1].kernel.numpy()
     model.load_weights(path, by_name=True)
-    np.testing.assert_array_equal(
-        model.layers[0].kernel.numpy(), source.layers[2].kernel.numpy()
-    )
-    np.testing.assert_array_equal(
-        model.layers[2].kernel.numpy(), source.layers[0].kernel.numpy()
-    )
+    np.testing.assert_array_equal(model.layers[0].kernel.numpy(), source.layers[2].kernel.numpy())
+    np.testing.assert_array_equal(model.layers[2].kernel.numpy(), source.layers[0].kernel.numpy())
     np.testing.assert_array_equal(model.layers[1].kernel.numpy(), before)
     with pytest.raises(ValueError, match="2 layers with weights(.|\n)*3 layers(.|\n)*by_name"):
         make("a", "b").load_weights(path)
@@ -190,3 +186,89 @@ def test_fitting_weights_need_no_warning(saved):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         other(3, 2).load_weights(saved)
+
+
+def test_weights_in_several_files(tmp_path):
+    path, model = tmp_path / "x.weights.json", models.convnet(kerata)
+    model.save_weights(path, max_shard_size=500 / 2**30)
+    shards = sorted(tmp_path.glob("x_*.weights.h5"))
+    assert len(shards) > 1
+    for package in (kerata, keras):
+        twin = models.convnet(package)
+        twin.load_weights(path)
+        for a, b in zip(models.values(model.weights), models.values(twin.weights), strict=True):
+            np.testing.assert_array_equal(a, b)
+    models.convnet(keras).save_weights(path, max_shard_size=500 / 2**30)
+    models.convnet(kerata).load_weights(path)
+    with pytest.raises(ValueError, match="largest variable"):
+        model.save_weights(tmp_path / "y.weights.json", max_shard_size=100 / 2**30)
+    assert not list(tmp_path.glob("y*"))
+    with pytest.raises(ValueError, match="weights.json"):
+        model.save_weights(tmp_path / "y.weights.h5", max_shard_size=1)
+    with pytest.raises(ValueError, match="do not fit"):
+        other(3).load_weights(path)
+    shards[1].unlink()
+    with pytest.raises(ValueError, match="part of the weights(.|\n)*copied together"):
+        model.load_weights(path)
+    path.write_text("{}")
+    with pytest.raises(ValueError, match="where the weights are"):
+        model.load_weights(path)
+    path.write_text('{"weight_map": {"/vars": ["../x.weights.h5"]}}')
+    with pytest.raises(kerata.engine.errors.UnsafeModelError, match="beside"):
+        model.load_weights(path)
+
+
+def test_layers_left_out(tmp_path):
+    path, model, twin = tmp_path / "x.weights.h5", other(3, 2), other(3, 2)
+    kerata.saving.save_weights(model, path, objects_to_skip=[model.layers[0]])
+    before = twin.layers[0].kernel.numpy()
+    twin.load_weights(path, objects_to_skip=[twin.layers[0]])
+    np.testing.assert_array_equal(twin.layers[0].kernel.numpy(), before)
+    np.testing.assert_array_equal(*[m.layers[1].kernel.numpy() for m in (model, twin)])
+
+
+def test_a_layer_with_two_names(tmp_path):
+    class Plain(kerata.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = kerata.layers.Dense(3)
+
+        def call(self, x):
+            return self.dense(x)
+
+    class Renamed(kerata.Model):
+        def __init__(self):
+            super().__init__()
+            self.a_dense = kerata.layers.Dense(3)
+
+        @property
+        def dense(self):
+            return self.a_dense
+
+        def call(self, x):
+            return self.dense(x)
+
+    path, x = tmp_path / "x.weights.h5", np.ones((1, 2))
+    plain, renamed = Plain(), Renamed()
+    plain(x), renamed(x)
+    plain.save_weights(path)
+    renamed.load_weights(path)
+    np.testing.assert_array_equal(plain(x), renamed(x))
+
+
+def test_a_list_that_holds_itself(tmp_path):
+    class Circular(kerata.Model):
+        def __init__(self):
+            super().__init__()
+            self.blocks = [kerata.layers.Dense(2)]
+            self.blocks.append(self.blocks)
+
+        def call(self, x):
+            return self.blocks[0](x)
+
+    path, x = tmp_path / "x.weights.h5", np.ones((1, 2))
+    model, twin = Circular(), Circular()
+    model(x), twin(x)
+    model.save_weights(path)
+    twin.load_weights(path)
+    np.testing.assert_array_equal(model(x), twin(x))
