@@ -46,8 +46,9 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"kerata.{name}")
     if name in _NAMES:
         home = importlib.import_module(f"kerata.{_NAMES[name]}")
-        # Symbolic tensors and variables get their operators from the ops.
+        # Symbolic tensors and variables get their operators, and the names of initializers, here.
         importlib.import_module("kerata.ops")
+        importlib.import_module("kerata.initializers")
         value = getattr(home, name)
         globals()[name] = value
         return value

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from kerata.engine import variable
 from kerata.engine.configurable import (
     Configurable,
     deserialize as _deserialize,
@@ -443,3 +444,6 @@ def get(identifier):
     if isinstance(identifier, (np.ndarray, jax.Array)):
         return Constant(identifier)
     return resolve(identifier, _NAMES, "initializer", deserialize)
+
+
+variable.lookups["initializer"] = get

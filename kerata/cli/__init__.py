@@ -6,7 +6,9 @@ in the arguments answer at once.
 
 import argparse
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 import kerata
@@ -30,6 +32,7 @@ def main(argv=None):
         The exit status: 0, or 1 for what went wrong, 2 for arguments that make no sense and 130
         for Ctrl-C.
     """
+    interruptions = _noted_interruptions()
     try:
         options = parser().parse_args(argv)
         status = options.action(options)
@@ -41,11 +44,33 @@ def main(argv=None):
         # The reader (`head`, say) has seen enough. Nothing more may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        place = f": {error.filename}" if error.filename else ""
-        return _complain(f"kerata: {error.strerror or error}{place}", 1)
-    except ImportError as error:
-        return _complain(f"kerata: {error}", 1)
+    except Exception as error:
+        if interruptions:
+            return _complain("\nkerata: stopped", INTERRUPTED)
+        if isinstance(error, OSError):
+            place = f": {error.filename}" if error.filename else ""
+            return _complain(f"kerata: {error.strerror or error}{place}", 1)
+        if isinstance(error, ImportError):
+            return _complain(f"kerata: {error}", 1)
+        raise
+
+
+def _noted_interruptions():
+    """Return a list that grows at each Ctrl-C from now on.
+
+    Ctrl-C raises KeyboardInterrupt as ever. But where it strikes in a callback from JAX's compiled
+    part, what arrives here is another exception, made of that one: the list tells.
+    """
+    noted: list[int] = []
+    main_thread = threading.current_thread() is threading.main_thread()
+    if main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+
+        def handler(number, frame):
+            noted.append(number)
+            signal.default_int_handler(number, frame)
+
+        signal.signal(signal.SIGINT, handler)
+    return noted
 
 
 def parser():

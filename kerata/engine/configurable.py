@@ -347,7 +347,7 @@ def find_class(config: Mapping) -> type:
         found = registry.custom_object(name)
     if found is None and is_ours:
         found = registry.public_object(module, name)
-        if found is not None and registered not in (None, name):
+        if found is not None and registered not in (None, "", name):
             raise _contradiction(name, registered)
         found = found or _defined.get((module, name))
     if found is None:
@@ -379,7 +379,7 @@ def _find_function(name, registered):
     if found is None:
         for place in ("activations", "losses", "metrics", "initializers", "ops"):
             found = found or registry.public_object(f"keras.{place}", name)
-        if found is not None and registered not in (None, "function", name):
+        if found is not None and registered not in (None, "", "function", name):
             raise _contradiction(name, registered)
     if found is None and ">" not in name:
         # Keras up to 3.6 wrote a registered function without its package.

@@ -7,11 +7,16 @@ lives.
 
 import weakref
 
+from kerata.engine.symbolic import KerasTensor
+
 _masks: dict[int, tuple] = {}
 
 
 def set_mask(x, mask) -> None:
     """Attach `mask` to tensor `x` (array, tracer or symbolic tensor); None removes it."""
+    if isinstance(x, KerasTensor):
+        x._keras_mask = mask
+        return
     if mask is None:
         _masks.pop(id(x), None)
         return
@@ -21,6 +26,8 @@ def set_mask(x, mask) -> None:
 
 def get_mask(x):
     """Return the mask attached to tensor `x`, or None."""
+    if isinstance(x, KerasTensor):
+        return x._keras_mask
     if not _masks:
         return None
     found = _masks.get(id(x))

@@ -156,7 +156,9 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
 def get_registered_name(obj) -> str:
     """Return the name that a class or function was registered under, else its own name."""
-    return _custom_names.get(id(obj)) or obj.__name__
+    name = _custom_names.get(id(obj))
+    # An id may belong to another object by now.
+    return name if name is not None and _custom.get(name) is obj else obj.__name__
 
 
 def get_registered_object(name, custom_objects=None, module_objects=None):

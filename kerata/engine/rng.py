@@ -89,13 +89,20 @@ def set_random_seed(seed: int) -> None:
     python_random.seed(int(seed))
     np.random.seed(int(seed))
     _global.seed = int(seed)
+    _restart(int(seed))
+
+
+def _restart(seed: int) -> None:
+    # In place: compiled functions hold the generator's variable.
     if hasattr(_global, "generator"):
-        del _global.generator
+        _global.generator.seed = seed
+        _global.generator.state.assign(np.array([seed & 0xFFFFFFFF, 0], "uint32"))
 
 
 def reset() -> None:
-    """Forget the seed and the global generator."""
-    _global.__dict__.clear()
+    """Forget the seed: the global generator goes on from a fresh one."""
+    _global.__dict__.pop("seed", None)
+    _restart(make_default_seed())
 
 
 def draw_seed(seed) -> jax.Array:

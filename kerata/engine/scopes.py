@@ -12,6 +12,8 @@ import threading
 
 import jax
 
+from kerata.engine import settings
+
 
 class _State(threading.local):
     def __init__(self):
@@ -199,6 +201,24 @@ class AutocastScope:
 
     def __exit__(self, *exception):
         _state.compute_dtype.pop()
+
+
+# What else a traced function depends on without being told; rooms above add to it.
+ambient_sources: list = [
+    lambda: _state.compute_dtype[-1],
+    settings.floatx,
+    settings.image_data_format,
+]
+
+
+def ambient() -> tuple:
+    """Return what a traced function depends on besides its arguments: part of its identity."""
+    return tuple(source() for source in ambient_sources)
+
+
+def innermost_owner():
+    """Return the object that opened the innermost name scope, or None."""
+    return _state.names[-1][1] if _state.names else None
 
 
 def compute_dtype() -> str | None:

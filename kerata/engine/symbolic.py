@@ -18,11 +18,12 @@ import jax
 from kerata.engine import dtypes, naming, tree
 from kerata.engine.configurable import Configurable
 from kerata.engine.errors import StateError
-from kerata.engine.scopes import Scope
+from kerata.engine.scopes import Scope, ambient
 
-# What stands for an unknown dimension: pairs, tried in turn. The first suits most code; the small
-# one code that cuts a table of fixed length to the input's; the large one deep stacks that shrink.
-_STANDINS = ((120, 240), (8, 16), (5040, 10080))
+# What stands for an unknown dimension: pairs, tried in turn. A small and a large size tell apart
+# what only looks fixed (a cut to 100 rows, which leaves 12 at 12). The others are for code that
+# needs room, that cuts a short table to the input's length, and for deep stacks that shrink.
+_STANDINS = ((12, 240), (120, 240), (8, 16), (5040, 10080))
 
 
 class KerasHistory(NamedTuple):
@@ -50,6 +51,7 @@ class KerasTensor:
         (None,)
     """
 
+    _keras_mask: Any = None
     _keras_history: KerasHistory  # set by the Node that the tensor comes from
 
     def __init__(
@@ -412,12 +414,12 @@ def record_call(function: Callable, args: tuple, kwargs: dict):
     return outputs
 
 
-_parameters = functools.cache(inspect.signature)
+signature_of = functools.cache(inspect.signature)
 
 
 def _sort_arguments(function, args, kwargs):
     """Return (arguments of the node, arguments of the operation, names of the former)."""
-    signature = _parameters(function)
+    signature = signature_of(function)
     if any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()):
         return args, {}, None
     bound = signature.bind(*args, **kwargs)
@@ -445,7 +447,7 @@ def _cached_eval(function, operation, args, kwargs):
         return ("tensor", x.shape, x.dtype) if isinstance(x, KerasTensor) else (type(x), x)
 
     leaves, treedef = jax.tree_util.tree_flatten((args, kwargs, operation.arguments))
-    key = (function, treedef, tuple(described(x) for x in leaves))
+    key = (function, treedef, tuple(described(x) for x in leaves), ambient())
     try:
         specs = _results.get(key)
     except TypeError:  # an argument that cannot be hashed, such as an array

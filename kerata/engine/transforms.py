@@ -4,8 +4,12 @@ Each is the same idea: run the function in a `Scope`, so that what it assigns is
 JAX a pure function whose extra outputs are the new values; assign these outside afterwards.
 """
 
+import copy
 import functools
 import inspect
+import sys
+import threading
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +22,7 @@ from kerata.engine.errors import KerataError, StateError
 from kerata.engine.scopes import Scope
 from kerata.engine.variable import Variable
 
+_exchanging = threading.RLock()
 # How often a program may be traced again because it met variables that it had not met before.
 _MOST_ROUNDS = 20
 _NUMBERS = (int, float, complex)
@@ -41,9 +46,11 @@ def _split(tree) -> tuple[list, Callable]:
     """Return the dynamic leaves of `tree`, and a function that puts other ones in their place."""
     leaves, treedef = jax.tree_util.tree_flatten(tree)
     places = [i for i, leaf in enumerate(leaves) if _is_dynamic(leaf)]
+    # The arrays themselves must not live as long as what is made of them.
+    static = [None if _is_dynamic(leaf) else leaf for leaf in leaves]
 
     def rebuild(dynamic):
-        full = list(leaves)
+        full = list(static)
         for i, leaf in zip(places, dynamic, strict=True):
             full[i] = leaf
         return jax.tree_util.tree_unflatten(treedef, full)
@@ -68,7 +75,13 @@ class _Static:
         return hash(self.value)
 
     def __eq__(self, other):
-        return type(other) is _Static and self.value == other.value
+        same = type(other) is _Static and self.value == other.value
+        return same and _types(self.value) == _types(other.value)
+
+
+def _types(value):
+    """The types in a value: 1, 1.0 and True are equal, but not the same program."""
+    return tuple(map(_types, value)) if isinstance(value, tuple) else type(value)
 
 
 class _MoreVariables(Exception):
@@ -140,6 +153,11 @@ class _Program:
         return outputs, [scope.values[id(v)] for v in self.written]
 
     def run(self, leaves):
+        # One thread at a time takes the arrays of variables away and puts new ones in their place.
+        with _exchanging:
+            return self._run(leaves)
+
+    def _run(self, leaves):
         for _ in range(_MOST_ROUNDS):
             written = [v._array_to_donate() for v in self.written]
             read = [v._array for v in self.read]
@@ -148,6 +166,14 @@ class _Program:
             except _MoreVariables:
                 self._compile()
                 continue
+            except Exception as error:
+                lost = [v.path for v in self.written if v._array.is_deleted()]
+                if lost:
+                    error.add_note(
+                        f"The program failed while it ran; the values of {', '.join(lost)} are "
+                        "lost with it.\nLoad them from a file, or compile with jit(donate=False)."
+                    )
+                raise
             break
         else:
             raise StateError(
@@ -155,6 +181,8 @@ class _Program:
                 "Make them once: outside, or under `if` on whether they are there."
             )
         for variable, value in zip(self.written, new):
+            if isinstance(value, jax.core.Tracer):  # inside a plain JAX transformation
+                variable._set(value)  # says so
             variable._array = value
             variable._lent = False
         if self._fresh:
@@ -226,7 +254,7 @@ class CompiledFunction:
                 static.append(None)
             else:
                 static.append((type(leaf), leaf))
-        key = (treedef, tuple(static), scopes.compute_dtype())
+        key = (treedef, tuple(static), scopes.ambient())
         try:
             program = self._programs.get(key)
         except TypeError as error:
@@ -260,15 +288,21 @@ class CompiledFunction:
         if instance is None:
             return self
         cache = vars(instance).setdefault("_compiled_methods", {})
-        if self.__name__ not in cache:
+        if self not in cache:  # not by name: an overridden method may call its parent's
             bound = self._function.__get__(instance, owner)
-            cache[self.__name__] = CompiledFunction(bound, self._static, self._donate)
-        return cache[self.__name__]
+            cache[self] = CompiledFunction(bound, self._static, self._donate)
+        return cache[self]
 
     def __deepcopy__(self, memo):
-        return CompiledFunction(self._function, self._static, self._donate)
+        function = self._function
+        if isinstance(function, types.MethodType):
+            function = types.MethodType(function.__func__, copy.deepcopy(function.__self__, memo))
+        return CompiledFunction(function, self._static, self._donate)
 
     def __reduce__(self):
+        module = sys.modules.get(self.__module__)
+        if getattr(module, self.__qualname__, None) is self:
+            return self.__qualname__  # the name stands for it, as for a plain function
         return CompiledFunction, (self._function, self._static, self._donate)
 
     def __repr__(self):
@@ -303,7 +337,8 @@ def jit(
             while it is traced (at the first call, once or twice).
         static_argnames: names of arguments that are part of the program even if they are numbers.
         donate: whether the memory of assigned variables is reused. Arrays that you hold are never
-            lost: a value that was handed out is copied first.
+            lost: a value that was handed out is copied first. Should a program fail while it runs
+            (not while it is traced), what it was to replace is lost, and reading it says so.
         likely: function that returns the variables that will probably be read, and those that will
             be assigned, where this is known: it saves tracing the function once to find out.
 
@@ -362,6 +397,7 @@ def value_and_grad(
     else:
         is_leaf = lambda x: isinstance(x, Variable)  # noqa: E731
         chosen, structure = jax.tree_util.tree_flatten(variables, is_leaf=is_leaf)
+    distinct = list({id(v): v for v in chosen}.values())
     for v in chosen:
         if not isinstance(v, Variable) or not jnp.issubdtype(v._dtype, jnp.inexact):
             raise TypeError(
@@ -379,7 +415,7 @@ def value_and_grad(
             full = list(args)
             for i, value in zip(positions, chosen_args, strict=True):
                 full[i] = value
-            with Scope(zip(chosen, values)) as caught:
+            with Scope(zip(distinct, values)) as caught:
                 result = _values(fn(*full, **kwargs))
                 loss, aux = result if has_aux else (result, None)
                 loss = _scalar(loss, fn)
@@ -387,8 +423,10 @@ def value_and_grad(
 
         (loss, (aux, new)), (grads, arg_grads) = jax.value_and_grad(
             pure, argnums=(0, 1), has_aux=True
-        )([v._uncast() for v in chosen], _values([args[i] for i in positions]))
+        )([v._uncast() for v in distinct], _values([args[i] for i in positions]))
         caught.carry_out(new)
+        of = {id(v): g for v, g in zip(distinct, grads)}
+        grads = [of[id(v)] for v in chosen]
         by_variable = grads[0] if structure is None and chosen else None
         if structure is not None and variables is not None:
             by_variable = jax.tree_util.tree_unflatten(structure, grads)

@@ -1,13 +1,16 @@
 """Variable: a named, mutable array."""
 
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kerata.engine import dtypes, naming, registry, scopes
-from kerata.engine.errors import StateError, one_of, unknown_name
+from kerata.engine import dtypes, naming, scopes
+from kerata.engine.errors import StateError, one_of
+
+# What finds an object by its name: `kerata.initializers`, above, puts its `get` here.
+lookups: dict[str, Callable] = {}
 
 AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
 SYNCHRONIZATIONS = (None, "none", "on_read", "on_write", "auto")
@@ -82,7 +85,7 @@ class Variable:
     def _initial_value(self, initializer, shape, dtype):
         dtype = None if dtype is None else dtypes.canonical(dtype)
         if isinstance(initializer, str):
-            initializer = _initializer_named(initializer)
+            initializer = lookups["initializer"](initializer)
         if callable(initializer) and not hasattr(initializer, "__jax_array__"):
             if shape is None:
                 raise ValueError(
@@ -110,7 +113,7 @@ class Variable:
         if dtype is None and not hasattr(value, "dtype"):
             value = dtypes.as_array(value)
         # An explicit dtype: a weak one would change with the first assignment.
-        return jnp.asarray(value, dtype or jnp.result_type(value))
+        return _own_array(value, dtype or jnp.result_type(value))
 
     # The value.
 
@@ -119,8 +122,7 @@ class Variable:
         """The current value: an array, or a traced value inside a transformation."""
         scope = scopes.current_scope()
         if scope is None:
-            self._lent = True
-            value = self._array
+            value = self._stored()
         else:
             value = scope.read(self)
         wanted = scopes.compute_dtype()
@@ -129,7 +131,12 @@ class Variable:
         return value
 
     def _stored(self) -> jax.Array:
-        # Read below all scopes, by a trace: the array may be captured as a constant.
+        """Return the array itself; whoever reads it may keep it."""
+        if self._array.is_deleted():
+            raise StateError(
+                f"The value of variable {self.path!r} is lost: a compiled function that was to "
+                "replace it failed while it ran.\nAssign a value, or load one from a file."
+            )
         self._lent = True
         return self._array
 
@@ -156,7 +163,7 @@ class Variable:
         """Return `value` as an array of this variable's shape and dtype."""
         if isinstance(value, Variable):
             value = value.value
-        value = jnp.asarray(value, self._dtype)
+        value = _own_array(value, self._dtype)
         if value.shape != self._shape:
             raise ValueError(
                 f"A value assigned to variable {self.path!r} must have shape {self._shape}.\n"
@@ -284,20 +291,17 @@ class Variable:
         return twin
 
     def __getstate__(self):
-        return {**self.__dict__, "_array": np.asarray(self._array), "_layout": None}
+        # Devices may differ where it is read: the layout stays behind.
+        return {**self.__dict__, "_array": np.array(self._array), "_layout": None}
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        self._array = jnp.asarray(state["_array"])
+        self._array = jnp.array(state["_array"])
 
 
-def _initializer_named(name: str):
-    """Return the initializer with a name in snake or camel case, made with its defaults."""
-    camel = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
-    found: Any = registry.public_object("keras.initializers", camel)
-    if found is None:
-        raise unknown_name("initializer", name, ("zeros", "ones", "glorot_uniform", "he_normal"))
-    return found()
+def _own_array(value, dtype) -> jax.Array:
+    """Return `value` as an array that shares no memory with NumPy's, which may be overwritten."""
+    return jnp.asarray(value, dtype) if isinstance(value, jax.Array) else jnp.array(value, dtype)
 
 
 def _plain(value):

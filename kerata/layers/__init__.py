@@ -66,7 +66,7 @@ from kerata.layers.merging import (
     subtract as subtract,
 )
 from kerata.layers.multi_head_attention import (
-    GroupQueryAttention as GroupQueryAttention,
+    GroupedQueryAttention as GroupQueryAttention,
     MultiHeadAttention as MultiHeadAttention,
 )
 from kerata.layers.normalization import (

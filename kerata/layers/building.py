@@ -204,7 +204,7 @@ class Building:
     def _open_name_scope(self):
         if self._path is None:
             parent = scopes.current_path()
-            own = parent.split("/")[-1] == self.name and scopes._state.names[-1][1] is self
+            own = parent.split("/")[-1] == self.name and scopes.innermost_owner() is self
             self._path = parent if own else "/".join(filter(None, (parent, self.name)))
         return scopes.name_scope(self.name, caller=self)
 
@@ -223,15 +223,22 @@ def _building(build):
         outermost = not self.__dict__.get("_is_building")
         if not outermost:
             return build(self, *args, **kwargs)
+        before, own = set(vars(self)), len(self._own_variables)
         self.__dict__["_is_building"] = True
         try:
             with self._open_name_scope():
                 result = build(self, *args, **kwargs)
+        except Exception:
+            # A later attempt, for other shapes, must not find the weights of this one.
+            for name in set(vars(self)) - before:
+                del self.__dict__[name]
+            del self._own_variables[own:]
+            raise
         finally:
-            del self.__dict__["_is_building"]
+            self.__dict__.pop("_is_building", None)
         with contextlib.suppress(TypeError):
             bound = inspect.signature(build).bind(self, *args, **kwargs).arguments
-            bound.pop("self")
+            bound.pop(next(iter(bound)))  # the layer itself, whatever the parameter is called
             several = bound.pop("input_shapes", ())
             names = (
                 ["input"] if len(several) == 1 else calling.call_signature(type(self).call).names

@@ -25,6 +25,7 @@ class _Calls(threading.local):
 
 
 calls = _Calls()
+scopes.ambient_sources.append(lambda: calls.training)
 
 
 class CallSignature:

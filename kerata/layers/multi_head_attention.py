@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from kerata import activations
 from kerata.engine import settings
 from kerata.engine.errors import argument_error, positive_int, probability
+from kerata.engine.registry import publish_as
 from kerata.engine.rng import draw_seed
 from kerata.kernels import attention as kernels
 from kerata.layers.arguments import axis_tuple, keep_rules, known_dim
@@ -360,7 +361,7 @@ def _unflatten(found, scores, query, key, axes):
     return found, scores
 
 
-class GroupQueryAttention(_HeadedAttention):
+class GroupedQueryAttention(_HeadedAttention):
     """Attention whose query heads share heads of key and value (Ainslie et al., 2023).
 
     Args:
@@ -475,3 +476,7 @@ class GroupQueryAttention(_HeadedAttention):
         found = found if gate is None else found * gate
         found = self._output_dense(found)
         return (found, scores) if return_attention_scores else found
+
+
+# Its public name, also in files, is not the name that layers are numbered by: so it is in Keras.
+publish_as("keras.layers", "GroupQueryAttention", GroupedQueryAttention, canonical=True)

@@ -230,7 +230,7 @@ class _UsualRNN(RNN):
     def _keep(self, name: str, arguments: dict) -> None:
         """Make the cell and begin, from `locals()` of `__init__`."""
         kwargs = arguments["kwargs"]
-        wanted = inspect.signature(self.cell_class.__init__).parameters
+        wanted = inspect.signature(type(self).cell_class.__init__).parameters
         chosen = {k: v for k, v in arguments.items() if k in wanted and k not in ("self", "kwargs")}
         shared = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
         cell = self.cell_class(**chosen, name=name, **shared)

@@ -20,6 +20,10 @@ class State:
     _trainable: bool
     built: bool
 
+    def __getstate__(self):
+        # Compiled methods belong to this very object.
+        return {k: v for k, v in vars(self).items() if k != "_compiled_methods"}
+
     def _leaves(self):
         return tracking.attributes(self, self.untracked)
 

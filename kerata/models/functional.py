@@ -248,10 +248,6 @@ def graph_config(model) -> dict:
         name: tree.map_structure(reference, tensors)
         for name, tensors in (("input_layers", graph.input), ("output_layers", graph.output))
     }
-    for name, end in ends.items():
-        # A list or tuple that holds one single reference is written without its brackets.
-        if isinstance(end, (list, tuple)) and len(end) == 1 and isinstance(end[0], list):
-            ends[name] = end
     return {"name": model.name, "trainable": model.trainable, "layers": layers, **ends}
 
 

@@ -1,5 +1,8 @@
 """Model: a layer that can be trained, saved and summarized."""
 
+import copy
+import sys
+
 from kerata.engine import tree
 from kerata.engine.errors import unknown_name
 from kerata.engine.symbolic import KerasTensor, is_symbolic
@@ -55,6 +58,19 @@ class Model(Trainer, Layer):
         Trainer.__init__(self)
         self._graph = graph
         self.built = graph is not None
+
+    def __deepcopy__(self, memo):
+        # Tensors and calls refer to each other all along a graph, and copying goes as deep.
+        graphs = [getattr(layer, "_graph", None) for layer in self._flatten_layers()]
+        depth = 60 * sum(len(graph.nodes) for graph in graphs if graph is not None)
+        limit = sys.getrecursionlimit()
+        twin = memo[id(self)] = object.__new__(type(self))
+        sys.setrecursionlimit(limit + depth)
+        try:
+            vars(twin).update(copy.deepcopy(self.__getstate__(), memo))
+        finally:
+            sys.setrecursionlimit(limit)
+        return twin
 
     def call(self, inputs, training=None, mask=None):
         """Compute the outputs; subclasses write this."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from kerata.engine.errors import unknown_name
 from kerata.engine.naming import to_snake_case
-from kerata.engine.symbolic import FunctionCall, _parameters
+from kerata.engine.symbolic import FunctionCall, signature_of
 
 # Class names that do not follow from the function's name.
 _CLASSES = {
@@ -59,7 +59,7 @@ def operation_from_config(entry: dict):
         raise unknown_name("op", to_snake_case(name), [to_snake_case(k) for k in _functions()])
     config = dict(entry["config"])
     op_name = config.pop("name", None)
-    parameters = list(_parameters(function).parameters.values())
+    parameters = list(signature_of(function).parameters.values())
     names = [p.name for p in parameters if p.name not in config]
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return FunctionCall(functools.partial(function, **config), {}, None, name=op_name)

@@ -95,6 +95,7 @@ class Sequential(Model):
                 f"Received: {layer.name!r}, whose `call` needs {required}"
             )
         self.__dict__["_locked"] = False
+        self._forget_functions()
         self._stack.append(layer)
         if rebuild:
             self._rebuild()
@@ -106,6 +107,7 @@ class Sequential(Model):
         """Remove the last layer, and return it."""
         if not self._stack:
             raise ValueError(f"{self._title()} has no layers to remove.")
+        self._forget_functions()
         layer = self._stack.pop()
         self.built = False
         self._graph = None

@@ -335,6 +335,10 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs) -> None:
             first layer, and both shapes. Nothing is changed then.
     """
     path = os.fspath(filepath)
+    if "objects_to_skip" in kwargs and not path.endswith((".weights.h5", shards.SUFFIX)):
+        raise ValueError(
+            f"objects_to_skip is for files of weights alone, `.weights.h5`.\nReceived: {path!r}"
+        )
     by_name = kwargs.pop("by_name", False)
     skip = kwargs.pop("objects_to_skip", None) or ()
     _refuse_arguments(kwargs)

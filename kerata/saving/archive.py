@@ -134,7 +134,7 @@ class Archive:
         return value
 
     @contextlib.contextmanager
-    def weights(self) -> Iterator[IO[bytes]]:
+    def weights(self) -> Iterator[io.IOBase]:
         """Open the weights, an HDF5 file, for reading at any place.
 
         Raises:

@@ -283,7 +283,7 @@ def load_weights(
     own = _own(model)
     if isinstance(top, h5py.Group) and own:
         pairs.append((model, own, [_dataset(top, n) for n in _get_names(top, "weight_names")]))
-    fitting = []
+    fitting: list = []
     for layer, variables, values in pairs:
         shapes = [v.shape for v in variables], [tuple(v.shape) for v in values]
         if shapes[0] == shapes[1]:

@@ -12,7 +12,7 @@ from kerata.engine.variable import Variable
 from kerata.layers.layer import Layer
 from kerata.layers.state import State
 from kerata.models.model import Model
-from kerata.saving import hdf5
+from kerata.saving import hdf5, shards
 from kerata.saving.walk import parts
 
 
@@ -34,7 +34,11 @@ def write(model, file: h5py.File, skip=()) -> None:
 
 
 def read(
-    model, source: hdf5.Source, skip_mismatch: bool = False, name: str = "the file", skip=()
+    model,
+    source: hdf5.Source | shards.Source,
+    skip_mismatch: bool = False,
+    name: str = "the file",
+    skip=(),
 ) -> None:
     """Read weights into a model.
 

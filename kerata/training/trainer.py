@@ -59,7 +59,8 @@ class Trainer(Stepping):
         # For copies: the step functions are those of this very object.
         left_out = ("train_function", "test_function", "predict_function", "_batch_functions",
                     "_trained", "training_state")  # fmt: skip
-        return {name: value for name, value in vars(self).items() if name not in left_out}
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name not in left_out}
 
     def fit(
         self,

@@ -1,6 +1,7 @@
 """The command: what it prints, how it fails, and that it does not make people wait."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -93,6 +94,31 @@ def test_interruption_is_clean(run, monkeypatch, tmp_path):
     status, _, err = run("demo", "digits", "--out", str(tmp_path))
     assert status == cli.INTERRUPTED == 130
     assert err.strip() == "kerata: stopped"
+
+
+def test_interruption_in_disguise_is_clean(run, monkeypatch, tmp_path):
+    def interrupted(*arguments, **options):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("INTERNAL: KeyboardInterrupt") from None
+
+    monkeypatch.setattr("kerata.cli._find_extras", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        status, _, err = run("demo", "digits", "--out", str(tmp_path))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert status == 130 and err.strip() == "kerata: stopped"
+
+
+def test_other_failures_keep_their_traceback(monkeypatch, tmp_path):
+    def broken(*arguments, **options):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("kerata.cli._find_extras", broken)
+    with pytest.raises(RuntimeError, match="a bug"):
+        cli.main(["demo", "digits", "--out", str(tmp_path)])
 
 
 def test_help_imports_nothing_heavy():

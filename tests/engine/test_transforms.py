@@ -1,6 +1,10 @@
 """jit, grad and their like, on functions that read and assign Variables."""
 
+import copy
+import gc
+import pickle
 import threading
+import weakref
 
 import jax
 import jax.numpy as jnp
@@ -186,6 +190,131 @@ def test_jit_inside_plain_jax_just_runs():
     assert jax.jit(scale)(2.0) == 6 and jax.grad(scale)(2.0) == 3
 
 
+def test_jit_inside_plain_jax_cannot_assign():
+    v = kerata.Variable(1.0)
+    step = kerata.jit(lambda: v.assign_add(1.0))
+    with pytest.raises(StateError, match="does not know of variables"):
+        jax.jit(lambda x: x + step())(1.0)
+    assert v.numpy() == 1 and is_clean(v)
+
+
+def test_equal_numbers_of_other_types_are_other_programs():
+    scale = kerata.jit(lambda x, n: x * n, static_argnames="n")
+    x = jnp.arange(3)
+    assert scale(x, n=2).dtype == "int32" and scale(x, n=2.0).dtype == "float32"
+
+
+def test_what_is_set_around_a_call_is_part_of_the_program():
+    inner = kerata.layers.Dropout(0.5)
+    run = kerata.jit(lambda x: inner(x))
+
+    class Outer(kerata.layers.Layer):
+        def call(self, x, training=None):
+            return run(x)
+
+    outer, x = Outer(), np.ones((1, 50), "float32")
+    assert not (outer(x, training=True) == 1).all() and (outer(x, training=False) == 1).all()
+
+
+def test_seeding_again_reaches_compiled_functions():
+    draw = kerata.jit(lambda: kerata.random.uniform((2,)))
+    seen = []
+    for seed in (1, 2, 1):
+        kerata.utils.set_random_seed(seed)
+        seen.append(draw().tolist())
+    assert seen[0] == seen[2] != seen[1] and draw.compilations == 1
+
+
+def test_a_failure_while_running_says_what_is_lost():
+    v, calls = kerata.Variable(jnp.zeros(3)), []
+
+    def fails_later(x):
+        calls.append(1)
+        if len(calls) > 2:
+            raise RuntimeError("on the way")
+        return x
+
+    @kerata.jit
+    def step():
+        shape = jax.ShapeDtypeStruct((3,), "float32")
+        return v.assign_add(jax.pure_callback(fails_later, shape, jnp.ones(3, "float32")))
+
+    with pytest.raises(Exception, match="on the way"):
+        for _ in range(5):
+            jax.block_until_ready(step())
+    assert is_clean(v)
+    if v._array.is_deleted():
+        with pytest.raises(StateError, match="is lost"):
+            _ = v.value
+        v.assign([1.0, 2.0, 3.0])
+    assert v.numpy().shape == (3,)
+
+
+def test_methods_may_call_the_methods_they_override():
+    class Base:
+        def __init__(self):
+            self.count = kerata.Variable(0)
+
+        @kerata.jit
+        def step(self):
+            return self.count.assign_add(1)
+
+    class Twice(Base):
+        @kerata.jit
+        def step(self):
+            super().step()
+            return super().step()
+
+    twice = Twice()
+    assert int(twice.step()) == 2 and int(twice.step()) == 4
+
+
+def test_a_copy_of_an_object_has_compiled_methods_of_its_own():
+    class Counter:
+        def __init__(self):
+            self.count = kerata.Variable(0)
+
+        @kerata.jit
+        def add(self):
+            return self.count.assign_add(1)
+
+    one = Counter()
+    one.add()
+    two = copy.deepcopy(one)
+    two.add()
+    assert (one.count.numpy(), two.count.numpy()) == (1, 2)
+
+
+@kerata.jit
+def doubled(x):
+    return 2 * x
+
+
+def test_compiled_functions_pickle_by_name():
+    assert pickle.loads(pickle.dumps(doubled)) is doubled
+
+
+def test_arguments_are_not_kept():
+    x = jnp.ones(5)
+    gone = weakref.ref(x)
+    doubled(x)
+    del x
+    gc.collect()
+    assert gone() is None
+
+
+def test_threads_share_variables_safely():
+    v = kerata.Variable(0)
+    step = kerata.jit(lambda: v.assign_add(1))
+    step()
+    threads = [threading.Thread(target=lambda: [step() for _ in range(50)]) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert v.numpy() == 151
+
+
 def test_threads_have_scopes_of_their_own():
     v = kerata.Variable(1.0)
     seen = []
@@ -283,6 +412,11 @@ def test_what_is_assigned_inside_arrives_outside():
     (value, aux), grads = kerata.value_and_grad(loss, [w], has_aux=True)(3.0)
     assert value == 36 and grads[0] == 36 and aux == {"x": 3.0}
     assert seen.numpy() == 6 and is_clean(w, seen)
+
+
+def test_a_variable_that_is_asked_for_twice():
+    v = kerata.Variable(3.0)
+    assert kerata.grad(lambda: v.value**2, [v, v])() == [6.0, 6.0]
 
 
 def test_an_exception_in_a_gradient_leaves_no_tracer():

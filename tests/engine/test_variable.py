@@ -42,6 +42,15 @@ def test_assignment_keeps_dtype_and_checks_shape():
     assert v.numpy().tolist() == [3.5, 4.5]
 
 
+def test_numpy_memory_is_not_shared():
+    for size in range(1, 40):
+        source = np.zeros(size * 16, "float32")
+        v, w = kerata.Variable(source), kerata.Variable(np.ones_like(source))
+        w.assign(source)
+        source[:] = 7
+        assert not v.numpy().any() and not w.numpy().any()
+
+
 def test_names_and_paths():
     with kerata.name_scope("encoder"), kerata.name_scope("block"):
         assert kerata.Variable(0.0, name="w").path == "encoder/block/w"

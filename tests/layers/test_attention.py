@@ -19,16 +19,19 @@ VALUE_MASK = np.array([[1, 1, 1, 0, 0], [0, 1, 1, 1, 1]], bool)
 def results(layer, arguments, call):
     """Return outputs and the gradients of a scalar for weights and inputs.
 
-    Of `call`, "attached" holds masks to attach to the inputs, the rest are arguments.
+    Of `call`, "attached" holds masks to attach to the inputs, the rest are arguments. Keras loses
+    them when it is differentiated: then there are no gradients.
     """
-    masks = call.get("attached", ())
-    call = {name: value for name, value in call.items() if name != "attached"}
-
-    def scalar(trainable, arguments):
-        rest = [v.value for v in layer.non_trainable_variables]
+    call = dict(call)
+    if masks := call.pop("attached", None):
+        arguments = [jnp.array(x) for x in arguments]
         for x, mask in zip(arguments, masks):
             attach = set_mask if isinstance(layer, layers.Layer) else set_keras_mask
             attach(x, None if mask is None else jnp.asarray(mask))
+        return (), layer(*arguments, **call)
+
+    def scalar(trainable, arguments):
+        rest = [v.value for v in layer.non_trainable_variables]
         outputs, _ = layer.stateless_call(trainable, rest, *arguments, **call)
         outputs = jax.tree.leaves(outputs)
         return sum(jnp.sum(jnp.sin(x + i)) for i, x in enumerate(outputs)), outputs

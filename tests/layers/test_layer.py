@@ -106,6 +106,23 @@ def test_a_layer_that_cannot_be_built_from_a_shape_says_so():
         Odd().build((None, 2))
 
 
+def test_a_failed_build_leaves_nothing_behind():
+    class Picky(layers.Layer):
+        def build(shape_owner, input_shape):  # any name for the layer will do
+            shape_owner.kernel = shape_owner.add_weight(name="kernel", shape=(input_shape[-1],))
+            if input_shape[-1] == 4:
+                raise ValueError("not four")
+
+        def call(self, inputs):
+            return inputs * self.kernel
+
+    layer = Picky()
+    with pytest.raises(ValueError, match="not four"):
+        layer(ones(1, 4))
+    layer(ones(1, 3))
+    assert [v.shape for v in layer.weights] == [(3,)]
+
+
 def test_state_cannot_be_added_after_building():
     layer = Scale()
     layer(ones(1, 2))

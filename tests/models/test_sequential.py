@@ -1,5 +1,6 @@
 """Sequential models, subclassed models, clones and summaries."""
 
+import copy
 import json
 
 import numpy as np
@@ -56,6 +57,21 @@ def test_layers_come_and_go():
     model.pop()
     assert model.output_shape == (None, 4) and len(model.weights) == 2
     assert model(ones(1, 3)).shape == (1, 4)
+
+
+def test_layers_that_come_and_go_count_at_once():
+    model = kerata.Sequential([kerata.Input((3,)), layers.Dense(4), layers.Dense(2)])
+    assert model.predict(ones(5, 3), verbose=0).shape == (5, 2)
+    model.pop()
+    assert model.predict(ones(5, 3), verbose=0).shape == (5, 4)
+    model.add(layers.Dense(7))
+    assert model.predict(ones(5, 3), verbose=0).shape == (5, 7)
+
+
+def test_deep_models_can_be_copied():
+    model = kerata.Sequential([kerata.Input((1,)), *(layers.Identity() for _ in range(150))])
+    twin = copy.deepcopy(model)
+    assert len(twin.layers) == 150 and twin(ones(1, 1)) == 1
 
 
 def test_its_layers_tensors_can_start_another_model():

@@ -170,6 +170,8 @@ def test_errors_of_paths(tmp_path, saved):
         model.load_weights(tmp_path / "x.npz")
     with pytest.raises(ValueError, match="by_name"):
         model.load_weights(saved, by_name=True)
+    with pytest.raises(ValueError, match="objects_to_skip"):
+        model.load_weights(tmp_path / "x.keras", objects_to_skip=[])
     with pytest.raises(ValueError, match="Unknown arguments"):
         model.load_weights(saved, colour=1)
     (tmp_path / "text.weights.h5").write_text("no weights")
