@@ -3,6 +3,7 @@
 import functools
 import inspect
 import threading
+import weakref
 from typing import Any
 
 import jax
@@ -20,8 +21,8 @@ class _Calls(threading.local):
     def __init__(self):
         self.depth = 0
         self.training: bool | None = None
-        # Losses added outside of every scope: id of the layer -> (layer, tensors).
-        self.losses: dict = {}
+        # Layers that keep losses added outside of every scope.
+        self.with_losses: weakref.WeakSet = weakref.WeakSet()
 
 
 calls = _Calls()
@@ -100,40 +101,37 @@ class training_scope:
         calls.depth -= 1
 
 
-def _loss_tables():
-    """The tables in which losses are kept, innermost first."""
-    scope = scopes.current_scope()
-    while scope is not None:
-        yield scope.losses
-        scope = scope.outer
-    yield calls.losses
-
-
 def add_loss(layer, loss) -> None:
-    """Keep a loss for `layer`: in the innermost scope, since it may be traced."""
-    table = next(_loss_tables())
-    table.setdefault(id(layer), (layer, []))[1].append(loss)
-    scope = scopes.get_stateless_scope()
-    if scope is not None and scope.collect_losses:
-        scope.collected.append(loss)
+    """Keep a loss for `layer`: in the innermost scope, since it may be traced; else with it."""
+    scope = scopes.current_scope()
+    if scope is None:
+        layer._losses.append(loss)
+        calls.with_losses.add(layer)
+        return
+    scope.losses.setdefault(id(layer), (layer, []))[1].append(loss)
+    stateless = scopes.get_stateless_scope()
+    if stateless is not None and stateless.collect_losses:
+        stateless.collected.append(loss)
 
 
 def get_losses(layer) -> list:
     """Return the losses that `layer` added in its latest call."""
-    for table in _loss_tables():
-        if id(layer) in table:
-            return list(table[id(layer)][1])
-    return []
+    scope = scopes.current_scope()
+    while scope is not None:
+        if id(layer) in scope.losses:
+            return list(scope.losses[id(layer)][1])
+        scope = scope.outer
+    return list(layer._losses)
 
 
-def clear_losses(layers) -> None:
-    """Forget the losses of `layers`."""
-    table = next(_loss_tables())
-    for layer in layers if table else ():
-        table.pop(id(layer), None)
-
-
-def forget_losses(layer) -> None:
-    """Forget the losses of one layer in every table."""
-    for table in _loss_tables():
-        table.pop(id(layer), None)
+def clear_losses(layer) -> None:
+    """Forget the losses of `layer` and those inside, where the latest were kept."""
+    scope = scopes.current_scope()
+    if not (calls.with_losses if scope is None else scope.losses):
+        return  # mostly: then there is no need to walk the layers
+    for inner in layer._flatten_layers():
+        if scope is None:
+            inner._losses.clear()
+            calls.with_losses.discard(inner)
+        else:
+            scope.losses.pop(id(inner), None)

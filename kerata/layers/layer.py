@@ -91,6 +91,7 @@ class Layer(Building, State, Operation):
         self.supports_masking = False
         self.input_spec = None
         self._own_variables: list[Variable] = []
+        self._losses: list = []  # of the latest call outside of every scope
         self._build_shapes: dict | None = None
         self._path: str | None = None
         self._given_shape = self._legacy_shape(kwargs)
@@ -143,7 +144,7 @@ class Layer(Building, State, Operation):
                     self._build_for(arguments)
             check_inputs(self.input_spec, _first(arguments), self._title())
             if calls.depth == 0:
-                calling.clear_losses(self._flatten_layers())
+                calling.clear_losses(self)
             given = {**arguments, **rest}
             if not symbolic:
                 # A graph records only what the caller said: flag and masks may differ when it runs.
@@ -414,8 +415,7 @@ class Layer(Building, State, Operation):
         return found
 
     def _clear_losses(self):
-        for layer in self._flatten_layers():
-            calling.forget_losses(layer)
+        calling.clear_losses(self)
 
     def stateless_call(
         self,

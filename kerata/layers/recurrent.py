@@ -223,15 +223,15 @@ class _UsualRNN(RNN):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "cell_class" in vars(cls):
-            for name in inspect.signature(cls.cell_class.__init__).parameters:
-                if name not in ("self", "kwargs"):
+            for name in inspect.signature(cls.cell_class).parameters:
+                if name != "kwargs":
                     setattr(cls, name, property(_of_cell(name)))
 
     def _keep(self, name: str, arguments: dict) -> None:
         """Make the cell and begin, from `locals()` of `__init__`."""
         kwargs = arguments["kwargs"]
-        wanted = inspect.signature(type(self).cell_class.__init__).parameters
-        chosen = {k: v for k, v in arguments.items() if k in wanted and k not in ("self", "kwargs")}
+        wanted = inspect.signature(self.cell_class).parameters
+        chosen = {k: v for k, v in arguments.items() if k in wanted and k != "kwargs"}
         shared = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
         cell = self.cell_class(**chosen, name=name, **shared)
         names = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll")

@@ -1,6 +1,5 @@
 """Layers around layers, for sequences: in both directions, and at each time step."""
 
-
 import jax
 import jax.numpy as jnp
 

@@ -12,7 +12,14 @@ class State:
 
     # Attributes that are not walked in search of state.
     untracked: frozenset = frozenset(
-        ("_inbound_nodes", "_outbound_nodes", "_arguments", "_build_shapes", "_compiled_methods")
+        (
+            "_inbound_nodes",
+            "_outbound_nodes",
+            "_arguments",
+            "_build_shapes",
+            "_compiled_methods",
+            "_losses",
+        )
     )
 
     # Set by Layer.
