@@ -5,6 +5,7 @@ in the arguments answer at once.
 """
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -32,45 +33,52 @@ def main(argv=None):
         The exit status: 0, or 1 for what went wrong, 2 for arguments that make no sense and 130
         for Ctrl-C.
     """
-    interruptions = _noted_interruptions()
-    try:
-        options = parser().parse_args(argv)
-        status = options.action(options)
-        sys.stdout.flush()
-        return status
-    except KeyboardInterrupt:
-        return _complain("\nkerata: stopped", INTERRUPTED)
-    except BrokenPipeError:
-        # The reader (`head`, say) has seen enough. Nothing more may be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
-        if interruptions:
+    with _noted_interruptions() as interruptions:
+        try:
+            options = parser().parse_args(argv)
+            status = options.action(options)
+            sys.stdout.flush()
+            return status
+        except KeyboardInterrupt:
             return _complain("\nkerata: stopped", INTERRUPTED)
-        if isinstance(error, OSError):
-            place = f": {error.filename}" if error.filename else ""
-            return _complain(f"kerata: {error.strerror or error}{place}", 1)
-        if isinstance(error, ImportError):
-            return _complain(f"kerata: {error}", 1)
-        raise
+        except BrokenPipeError:
+            # The reader (`head`, say) has seen enough. Nothing more may be written at exit either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except Exception as error:
+            if interruptions:
+                return _complain("\nkerata: stopped", INTERRUPTED)
+            if isinstance(error, OSError):
+                place = f": {error.filename}" if error.filename else ""
+                return _complain(f"kerata: {error.strerror or error}{place}", 1)
+            if isinstance(error, ImportError):
+                return _complain(f"kerata: {error}", 1)
+            raise
 
 
+@contextlib.contextmanager
 def _noted_interruptions():
-    """Return a list that grows at each Ctrl-C from now on.
+    """Give a list that grows at each Ctrl-C in the `with` block.
 
     Ctrl-C raises KeyboardInterrupt as ever. But where it strikes in a callback from JAX's compiled
     part, what arrives here is another exception, made of that one: the list tells.
     """
     noted: list[int] = []
+    previous = signal.getsignal(signal.SIGINT)
     main_thread = threading.current_thread() is threading.main_thread()
-    if main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if not main_thread or previous is not signal.default_int_handler:
+        yield noted
+        return
 
-        def handler(number, frame):
-            noted.append(number)
-            signal.default_int_handler(number, frame)
+    def handler(number, frame):
+        noted.append(number)
+        signal.default_int_handler(number, frame)
 
-        signal.signal(signal.SIGINT, handler)
-    return noted
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def parser():

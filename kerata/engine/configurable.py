@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from kerata.engine import registry
+from kerata.engine import registry, sharing
 from kerata.engine.errors import UnsafeModelError, unknown_name
 from kerata.engine.registry import (  # noqa: F401 (one place to import from)
     CustomObjectScope,
@@ -234,6 +234,11 @@ def _serialize_object(obj) -> dict:
             found = method()
             if found is not None:
                 result[f"{extra}_config"] = serialize(found)
+    scope = sharing.current()
+    if scope is not None and hasattr(obj, "build_from_config"):
+        number = scope.note(obj)
+        if number is not None:
+            result[sharing.KEY] = number
     return result
 
 
@@ -309,7 +314,14 @@ def deserialize(config, custom_objects: Mapping | None = None, safe_mode: bool =
 
 def _make(cls: Any, config: Mapping, inner: dict, safe_mode: bool):
     """Make an instance of `cls`; then build and compile it as it was when it was saved."""
+    scope = sharing.current()
+    if scope is not None and sharing.KEY in config:
+        made = scope.recall(config[sharing.KEY])
+        if type(made) is cls:
+            return made
     instance = cls.from_config(inner)
+    if scope is not None and sharing.KEY in config:
+        scope.remember(config[sharing.KEY], instance)
     for step in ("build", "compile"):
         found = config.get(f"{step}_config")
         method = getattr(instance, f"{step}_from_config", None)

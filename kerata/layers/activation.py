@@ -8,7 +8,7 @@ from kerata.engine.dtypes import as_float
 from kerata.engine.errors import argument_error
 from kerata.engine.input_spec import InputSpec
 from kerata.layers.arguments import axis_tuple, keep_rules, known_dim, resolve_axes
-from kerata.layers.layer import Layer
+from kerata.layers.stateless import Stateless
 
 
 def _at_least_zero(name, value, owner, optional=False):
@@ -17,7 +17,7 @@ def _at_least_zero(name, value, owner, optional=False):
     return value
 
 
-class Elementwise(Layer):
+class Elementwise(Stateless):
     """Base of layers that work on each element alone, so that masks pass through."""
 
     def __init__(self, **kwargs):

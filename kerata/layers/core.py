@@ -6,11 +6,13 @@ import re
 import jax.numpy as jnp
 
 from kerata import activations, ops
+from kerata.engine.configurable import serialize
 from kerata.engine.errors import argument_error
 from kerata.engine.input_spec import InputSpec
 from kerata.engine.symbolic import abstract_eval
 from kerata.layers.arguments import keep_rules, known_dim, refuse, width
 from kerata.layers.layer import Layer
+from kerata.layers.stateless import Stateless
 
 
 class Dense(Layer):
@@ -235,7 +237,7 @@ def _read_equation(equation, layer) -> tuple[str, str, str]:
     return inputs, weights, result
 
 
-class Identity(Layer):
+class Identity(Stateless):
     """Returns its inputs, a tensor or a structure of tensors, as they are.
 
     Example:
@@ -251,7 +253,7 @@ class Identity(Layer):
         return inputs
 
 
-class Masking(Layer):
+class Masking(Stateless):
     """Masks the time steps whose features all equal `mask_value`, and sets them to zero.
 
     Args:
@@ -320,6 +322,23 @@ class Lambda(Layer):
         except (TypeError, ValueError):  # a builtin without a signature
             names = frozenset()
         return names & {"mask", "training"}
+
+    def get_config(self) -> dict:
+        config = {"function": self.function, "arguments": self.arguments}
+        optional = {"output_shape": self._output_shape, "mask": self.mask}
+        config |= {name: value for name, value in optional.items() if value is not None}
+        return {
+            **super().get_config(),
+            **{name: self._config_value(name, value) for name, value in config.items()},
+        }
+
+    def _config_value(self, name, value):
+        try:
+            return serialize(value)
+        except TypeError as error:
+            raise NotImplementedError(
+                f"Lambda {self.name!r} cannot be written into a config: {error}"
+            ) from error
 
     def compute_output_shape(self, input_shape):
         if self._output_shape is None:

@@ -13,6 +13,7 @@ from kerata.engine.input_spec import InputSpec
 from kerata.kernels import batch_moments
 from kerata.layers.arguments import axis_tuple, keep_rules, known_dim, resolve_axes
 from kerata.layers.layer import Layer
+from kerata.layers.stateless import Stateless
 
 _CLIPS = {"rmin": 0.0, "rmax": math.inf, "dmax": math.inf}
 
@@ -381,7 +382,7 @@ class GroupNormalization(Layer):
         return x.astype(self.compute_dtype)
 
 
-class UnitNormalization(Layer):
+class UnitNormalization(Stateless):
     """Scales to length 1 along an axis, or several.
 
     Args:

@@ -12,10 +12,10 @@ from kerata.engine.errors import argument_error, probability
 from kerata.engine.input_spec import InputSpec
 from kerata.engine.rng import SeedGenerator, draw_seed
 from kerata.kernels import dropout_mask
-from kerata.layers.layer import Layer
+from kerata.layers.stateless import Stateless
 
 
-class _Noise(Layer):
+class _Noise(Stateless):
     """Base of layers that change their inputs at random in training, and only then.
 
     Subclasses write `noisy(inputs)`; `amount` is their rate or standard deviation, and with 0
@@ -255,7 +255,7 @@ class AlphaDropout(_Noise):
         return factor * (jnp.where(kept, inputs, low) - self.rate * low)
 
 
-class ActivityRegularization(Layer):
+class ActivityRegularization(Stateless):
     """Returns its inputs, and adds a penalty on them, divided by the batch size, to the loss.
 
     Args:

@@ -10,11 +10,11 @@ from kerata.engine import settings
 from kerata.engine.errors import argument_error, int_tuple, one_of, positive_int
 from kerata.engine.input_spec import InputSpec
 from kerata.engine.symbolic import KerasTensor
-from kerata.layers.layer import Layer
 from kerata.layers.spatial import SpatialLayer
+from kerata.layers.stateless import Stateless
 
 
-class Flatten(Layer):
+class Flatten(Stateless):
     """Flattens each sample to one axis.
 
     Args:
@@ -40,7 +40,7 @@ class Flatten(Layer):
         return inputs.reshape(inputs.shape[0], math.prod(inputs.shape[1:]))
 
 
-class Reshape(Layer):
+class Reshape(Stateless):
     """Gives each sample another shape.
 
     Args:
@@ -85,7 +85,7 @@ class Reshape(Layer):
         return inputs.reshape(inputs.shape[0], *shape)
 
 
-class Permute(Layer):
+class Permute(Stateless):
     """Reorders the axes of each sample.
 
     Args:
@@ -113,7 +113,7 @@ class Permute(Layer):
         return jnp.transpose(inputs, (0, *self.dims))
 
 
-class RepeatVector(Layer):
+class RepeatVector(Stateless):
     """Repeats each sample `n` times: `(batch, features)` becomes `(batch, n, features)`.
 
     Args:

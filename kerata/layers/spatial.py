@@ -2,10 +2,10 @@
 
 from kerata.engine import settings
 from kerata.layers.arguments import repeat_defaults
-from kerata.layers.layer import Layer
+from kerata.layers.stateless import Stateless
 
 
-class SpatialLayer(Layer):
+class SpatialLayer(Stateless):
     """Base of layers over `rank` spatial axes and an axis of channels.
 
     Inputs are `(batch, *spatial, channels)` where `data_format` is "channels_last" and

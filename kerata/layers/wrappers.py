@@ -56,7 +56,6 @@ class SpectralNormalization(Wrapper):
     def __init__(self, layer, power_iterations=1, **kwargs):
         super().__init__(layer, **kwargs)
         self.power_iterations = positive_int("power_iterations", power_iterations, self)
-        self.supports_masking = layer.supports_masking
 
     def build(self, input_shape):
         super().build(input_shape)

@@ -106,7 +106,7 @@ def _crop_to_ratio(x, height, width):
 def _pad_to_ratio(x, height, width, fill_value):
     rows = max(x.shape[1], int(x.shape[2] * height / width)) - x.shape[1]
     columns = max(x.shape[2], int(x.shape[1] * width / height)) - x.shape[2]
-    margins = [(n // 2, n - n // 2) for n in (0, rows, columns, 0)]
+    margins = [(n // 2, n // 2) for n in (0, rows, columns, 0)]
     return jnp.pad(x, margins, constant_values=fill_value)
 
 

@@ -15,6 +15,7 @@ import h5py
 
 from kerata.engine.configurable import custom_object_scope, deserialize, serialize
 from kerata.engine.errors import UnsafeModelError
+from kerata.engine.sharing import Sharing
 from kerata.saving import archive as zipped_model, atomic, hdf5, shards, weights
 from kerata.saving.walk import parts
 
@@ -43,7 +44,8 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs) -> None:
 
     Example:
         >>> model = kerata.Sequential([kerata.Input((2,)), kerata.layers.Dense(1)])
-        >>> path = getfixture("tmp_path") / "model.keras"
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "model.keras")
         >>> kerata.saving.save_model(model, path)
         >>> twin = kerata.saving.load_model(path)
         >>> bool((twin.predict(np.ones((1, 2)), verbose=0) == model(np.ones((1, 2)))).all())
@@ -100,10 +102,9 @@ def _may_write(path: str, overwrite: bool) -> bool:
 
 def metadata() -> dict:
     """Return what a file says of its making."""
-    from kerata import __version__
-
+    version = sys.modules["kerata"].__version__
     now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
-    return {"keras_version": KERAS_VERSION, "date_saved": now, "kerata_version": __version__}
+    return {"keras_version": KERAS_VERSION, "date_saved": now, "kerata_version": version}
 
 
 def write_model(model, file: IO[bytes], scratch: str | None = None) -> None:
@@ -140,7 +141,12 @@ def write_model(model, file: IO[bytes], scratch: str | None = None) -> None:
 
 def _config_text(model) -> str:
     try:
-        return json.dumps(serialize(model))
+        with Sharing() as found:
+            config = serialize(model)
+        if found.repeated:
+            with Sharing(found.repeated):
+                config = serialize(model)
+        return json.dumps(config)
     except NotImplementedError as error:
         raise NotImplementedError(
             f"{error}\nOr save the weights alone, with save_weights()."
@@ -234,7 +240,8 @@ def model_from_config(config: dict, compile: bool, safe_mode: bool, name: str):
     if not compile:
         config.pop("compile_config", None)
     try:
-        model = deserialize(config, safe_mode=safe_mode)
+        with Sharing():
+            model = deserialize(config, safe_mode=safe_mode)
     except RecursionError:
         raise UnsafeModelError(
             f"The config is nested without end, which no model needs.\nReceived: {name!r}"

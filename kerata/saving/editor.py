@@ -26,7 +26,8 @@ class KerasFileEditor:
         UnsafeModelError: if it holds what no model needs.
 
     Example:
-        >>> path = getfixture("tmp_path") / "x.weights.h5"
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "x.weights.h5")
         >>> model = kerata.Sequential([kerata.Input((3,)), kerata.layers.Dense(2)])
         >>> model.save_weights(path)
         >>> editor = kerata.saving.KerasFileEditor(path)

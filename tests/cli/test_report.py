@@ -80,9 +80,9 @@ def test_wilson_interval(share, count, low, high):
     "wrong, words",
     [
         (0, "No mistakes; the closest calls"),
-        (1, "The one mistake; the closest calls"),
-        (2, "Both mistakes; the closest calls"),
-        (3, "All 3 mistakes; the closest calls"),
+        (1, "The one mistake, then the closest calls"),
+        (2, "Both mistakes, then the closest calls"),
+        (3, "All 3 mistakes, then the closest calls"),
         (12, "All 12 mistakes"),
         (13, "The 12 worst of 13 mistakes"),
     ],

@@ -4,6 +4,7 @@ import json
 from typing import Any, NamedTuple
 
 import jax
+import keras
 import numpy as np
 import pytest
 
@@ -203,6 +204,26 @@ def test_builds_what_it_says(c):
     assert c.name in repr(layer)
 
 
+STATELESS = (
+    "Activation ReLU Masking Identity Reshape MaxPooling2D GlobalMaxPooling1D Dropout".split()
+)
+
+
+@pytest.mark.parametrize("c", [c for c in HERE if c.name in STATELESS], ids=lambda c: c.name)
+def test_stateless_layers_are_built_from_the_start(c):
+    layer = c.make()
+    assert layer.built and layer.count_params() == 0
+
+    class Changed(type(layer)):
+        def build(self, input_shape):
+            self.scale = self.add_weight(name="scale", initializer="ones")
+
+    changed = Changed.from_config(layer.get_config())
+    assert not changed.built
+    changed(inputs_for(c))
+    assert len(changed.weights) == 1
+
+
 @each
 def test_config_makes_an_equal_layer(c):
     layer = c.make()
@@ -213,6 +234,28 @@ def test_config_makes_an_equal_layer(c):
     again = layers.deserialize(written)
     assert type(again) is type(layer)
     assert json.loads(json.dumps(layers.serialize(again))) == written
+
+
+@each
+def test_keras_and_kerata_read_each_others_configs(c):
+    theirs = getattr(keras.layers, c.name)
+    config = c.make(name="mine").get_config()
+    again = theirs.from_config(config).get_config()
+    assert disagreements(config, again) == []
+    assert disagreements(type(c.make()).from_config(again).get_config(), again) == []
+
+
+def disagreements(mine, theirs, path=()):
+    """Return where two configs differ. Keras may write more, and leave out what is None."""
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        pairs = [(k, v, theirs.get(k)) for k, v in mine.items()]
+    elif isinstance(mine, list | tuple) and isinstance(theirs, list | tuple):
+        pairs = [(i, a, b) for i, (a, b) in enumerate(zip(mine, theirs))]
+        if len(mine) != len(theirs):
+            return [path]
+    else:
+        return [] if mine == theirs or mine is None else [(path, mine, theirs)]
+    return [found for k, a, b in pairs for found in disagreements(a, b, (*path, k))]
 
 
 @each

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+import kerata
 from kerata import KerasTensor, layers, saving
 from kerata.engine.masks import get_mask
 
@@ -153,6 +154,12 @@ class TestLambda:
         again = layers.deserialize(config)
         assert again.function is double
         assert again(np.ones(2)).tolist() == [3, 3]
+
+    def test_ops_are_saved_by_name(self):
+        layer = layers.Lambda(kerata.ops.square, mask=np.ones((2, 3), bool))
+        again = layers.deserialize(layers.serialize(layer))
+        assert again.function is kerata.ops.square
+        assert again.supports_masking and (again.mask == layer.mask).all()
 
     def test_code_is_not_saved(self):
         with pytest.raises(NotImplementedError, match="lambda"):

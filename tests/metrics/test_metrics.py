@@ -260,10 +260,10 @@ def test_masked_positions_do_not_count(weights):
     masks.set_mask(y_pred, None)
 
 
-@pytest.mark.parametrize("weights", [None, np.array([0.5, 1.5, 2.0])])
+@pytest.mark.parametrize("weights", [None, np.array([0.5, 1.5, 2.0], "float32")])
 def test_ignored_class(weights):
     y_true = np.array([0, 1, 2])
-    y_pred = np.array([[0.8, 0.1, 0.1], [0.05, 0.95, 0], [0.1, 0.8, 0.1]])
+    y_pred = np.array([[0.8, 0.1, 0.1], [0.05, 0.95, 0], [0.1, 0.8, 0.1]], "float32")
     ours, theirs = (m.SparseCategoricalCrossentropy(ignore_class=0) for m in (M, keras.metrics))
     np.testing.assert_allclose(
         ours(y_true, y_pred, weights), theirs(y_true, y_pred, weights), rtol=1e-5

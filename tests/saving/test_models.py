@@ -197,6 +197,50 @@ def test_subclassed_model(tmp_path):
     assert int(twin.optimizer.iterations.value) == 1
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class KerasTwice(keras.layers.Layer):
+    def __init__(self, first, second, **kwargs):
+        super().__init__(**kwargs)
+        self.first, self.second = first, second
+
+    def call(self, x):
+        return self.second(self.first(x))
+
+    def get_config(self):
+        parts = {name: keras.saving.serialize_keras_object(getattr(self, name))
+                 for name in ("first", "second")}  # fmt: skip
+        return {**super().get_config(), **parts}
+
+    @classmethod
+    def from_config(cls, config):
+        for name in ("first", "second"):
+            config[name] = keras.saving.deserialize_keras_object(config[name])
+        return cls(**config)
+
+
+@kerata.saving.register_keras_serializable(package="tests", name="KerasTwice")
+class Twice(kerata.layers.Layer):
+    def __init__(self, first, second, **kwargs):
+        super().__init__(**kwargs)
+        self.first, self.second = first, second
+
+    def call(self, x):
+        return self.second(self.first(x))
+
+
+@pytest.mark.parametrize("writer, reader", [(kerata, kerata), (kerata, keras), (keras, kerata)])
+def test_a_layer_that_is_at_two_places(writer, reader, tmp_path):
+    path, x = tmp_path / "model.keras", np.ones((1, 3), "float32")
+    twice = {kerata: Twice, keras: KerasTwice}
+    shared = writer.layers.Dense(3)
+    model = writer.Sequential([writer.Input((3,)), twice[writer](shared, shared)])
+    model.save(path)
+    twin = reader.saving.load_model(path)
+    layer = twin.layers[0]
+    assert layer.first is layer.second and len(twin.weights) == 2
+    np.testing.assert_allclose(twin(x), model(x), rtol=1e-5)
+
+
 def test_assets(tmp_path):
     @kerata.saving.register_keras_serializable(package="tests")
     class Words(kerata.layers.Layer):

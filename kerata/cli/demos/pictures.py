@@ -168,6 +168,7 @@ def _sample(above, below, image, label, probabilities):
 def _how_many(wrong, shown):
     if wrong > shown:
         return f"The {shown} worst of {wrong} mistakes"
-    every = {0: "No mistakes", 1: "The one mistake", 2: "Both mistakes"}.get(wrong)
-    every = every or f"All {wrong} mistakes"
-    return every if wrong == shown else f"{every}; the closest calls"
+    if wrong == 0:
+        return "No mistakes; the closest calls"
+    every = {1: "The one mistake", 2: "Both mistakes"}.get(wrong, f"All {wrong} mistakes")
+    return every if wrong == shown else f"{every}, then the closest calls"

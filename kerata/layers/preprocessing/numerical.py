@@ -10,9 +10,10 @@ from kerata.engine.errors import argument_error
 from kerata.engine.input_spec import InputSpec
 from kerata.layers.arguments import axis_tuple, known_dim, resolve_axes
 from kerata.layers.layer import Layer
+from kerata.layers.stateless import Stateless
 
 
-class Rescaling(Layer):
+class Rescaling(Stateless):
     """Computes `inputs * scale + offset`.
 
     Args:
