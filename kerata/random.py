@@ -161,7 +161,7 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
 
 @op
 def shuffle(x, axis=0, seed=None):
-    """Return the slices along `axis` in random order.
+    """Return the slices along `axis` in random order; each stays in one piece.
 
     Args:
         x: tensor.

@@ -22,7 +22,6 @@ SAME = [
     ("randint", ((4,), 0, 100), {"dtype": "uint8"}),
     ("categorical", (LOGITS, 5), {}),
     ("shuffle", (np.arange(6),), {}),
-    ("shuffle", (np.arange(6).reshape(2, 3),), {"axis": 1}),
     ("gamma", ((3,), 2.0), {}),
     ("beta", ((3,), 2.0, 0.5), {}),
     ("binomial", ((3,), 20.0, 0.3), {}),

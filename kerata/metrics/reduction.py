@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from kerata.engine import masks
-from kerata.engine.configurable import serialize
+from kerata.engine.configurable import deserialize, serialize
 from kerata.losses.derive import class_of_function, own_arguments
 from kerata.losses.loss import numbers_as_array
 from kerata.losses.weighting import (
@@ -138,7 +138,8 @@ class MeanMetricWrapper(Mean):
     """The mean of a function of targets and predictions.
 
     Args:
-        fn: function `fn(y_true, y_pred, **kwargs)` that returns one value a sample.
+        fn: function `fn(y_true, y_pred, **kwargs)` that returns one value a sample, or the name
+            of one of kerata's.
         name: name of the metric; made from the class's name if None.
         dtype: dtype of the state.
         **kwargs: further arguments for `fn`.
@@ -153,6 +154,8 @@ class MeanMetricWrapper(Mean):
 
     def __init__(self, fn, name=None, dtype=None, **kwargs):
         super().__init__(name=name, dtype=dtype)
+        if isinstance(fn, str):
+            fn = deserialize({"class_name": "function", "config": fn})
         self.fn = fn
         self._fn_kwargs = kwargs
 

@@ -61,6 +61,12 @@ def graph_spec(model, inputs, training=None, mask=None):
     return model._graph.run(arranged(model, inputs), spec_of_call)
 
 
+def _unpacked(outputs):
+    """Return the output of a model that has one; of others the structure of outputs."""
+    single = isinstance(outputs, (list, tuple)) and len(outputs) == 1
+    return outputs[0] if single else outputs
+
+
 def make_graph(inputs, outputs) -> Function:
     """Return the graph of a model; inputs may be results of layers, from which it then begins.
 
@@ -96,7 +102,7 @@ def run_graph(model, inputs, mask=None):
         for x, m in zip(flat, tree.flatten(mask)):
             if m is not None and get_mask(x) is None:
                 set_mask(x, m)
-    return model._graph.run(flat)
+    return _unpacked(model._graph.run(flat))
 
 
 def arranged(model, inputs) -> list:

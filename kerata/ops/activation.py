@@ -100,7 +100,7 @@ def gelu(x, approximate=True):
 
 @op
 def silu(x):
-    """Return `x * sigmoid(x)` (Elfwing et al., 2017).
+    """Return `x * sigmoid(x)` (Elfwing et al., 2017); also called swish.
 
     Example:
         >>> kerata.ops.silu([-1.0, 2.0])
@@ -109,20 +109,12 @@ def silu(x):
     return jax.nn.silu(as_float(x))
 
 
-@op
-def swish(x):
-    """Return `x * sigmoid(x)`; the same as `silu`.
-
-    Example:
-        >>> kerata.ops.swish([-1.0, 2.0])
-        Array([-0.26894143,  1.761594  ], dtype=float32)
-    """
-    return jax.nn.silu(as_float(x))
+swish = silu
 
 
 @op
 def hard_silu(x):
-    """Return `x * hard_sigmoid(x)` (Howard et al., 2019).
+    """Return `x * hard_sigmoid(x)` (Howard et al., 2019); also called hard swish.
 
     Example:
         >>> kerata.ops.hard_silu([-4.0, -1.0, 4.0])
@@ -131,15 +123,7 @@ def hard_silu(x):
     return jax.nn.hard_silu(as_float(x))
 
 
-@op
-def hard_swish(x):
-    """Return `x * hard_sigmoid(x)`; the same as `hard_silu`.
-
-    Example:
-        >>> kerata.ops.hard_swish([-4.0, -1.0, 4.0])
-        Array([-0.        , -0.33333334,  4.        ], dtype=float32)
-    """
-    return jax.nn.hard_silu(as_float(x))
+hard_swish = hard_silu
 
 
 @op

@@ -211,9 +211,20 @@ def _module_of(name: str, config, kind: str | None) -> str | None:
     return None
 
 
+# What configs of Keras 2's optimizers hold besides.
+_DROPPED = {"decay", "jit_compile", "is_legacy_optimizer"}
+
+
 def _compile(model, training: dict, weights) -> None:
     training = dict(training)
-    training["optimizer"] = training.pop("optimizer_config", None)
+    optimizer = training.pop("optimizer_config", None)
+    if isinstance(optimizer, dict) and isinstance(optimizer.get("config"), dict):
+        kept = {k: v for k, v in optimizer["config"].items() if k not in _DROPPED}
+        training["optimizer"] = {**optimizer, "config": kept}
+    metrics = training.get("metrics")
+    if isinstance(metrics, list) and len(metrics) == 1 and isinstance(metrics[0], list):
+        # Keras 2 wrote a list for each output.
+        training["metrics"] = metrics[0]
     known = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly",
              "steps_per_execution", "jit_compile")  # fmt: skip
     config = {key: value for key, value in newer(training).items() if key in known}
