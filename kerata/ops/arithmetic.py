@@ -11,6 +11,13 @@ from kerata.engine.op import op
 from kerata.ops.arguments import arrays, bools_as_ints, float_arrays
 
 
+def _numbers(x1, x2):
+    """Return `arrays(x1, x2)`; two tensors of booleans become integers."""
+    found = arrays(x1, x2)
+    both = all(x.dtype == jnp.bool_ for x in found)
+    return [bools_as_ints(x) for x in found] if both else found
+
+
 @op
 def add(x1, x2):
     """Return `x1 + x2`; of booleans, their "or".
@@ -89,7 +96,7 @@ def floor_divide(x1, x2):
         >>> kerata.ops.floor_divide([7, -7], 2)
         Array([ 3, -4], dtype=int32)
     """
-    return jnp.floor_divide(*map(bools_as_ints, arrays(x1, x2)))
+    return jnp.floor_divide(*_numbers(x1, x2))
 
 
 @op
@@ -100,7 +107,7 @@ def mod(x1, x2):
         >>> kerata.ops.mod([7, -7], 3)
         Array([1, 2], dtype=int32)
     """
-    return jnp.mod(*map(bools_as_ints, arrays(x1, x2)))
+    return jnp.mod(*_numbers(x1, x2))
 
 
 @op
@@ -111,7 +118,7 @@ def fmod(x1, x2):
         >>> kerata.ops.fmod([7, -7], 3)
         Array([ 1, -1], dtype=int32)
     """
-    return jnp.fmod(*map(bools_as_ints, arrays(x1, x2)))
+    return jnp.fmod(*_numbers(x1, x2))
 
 
 @op

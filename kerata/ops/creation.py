@@ -6,7 +6,7 @@
 import jax.numpy as jnp
 
 from kerata.engine.dtypes import canonical, result_type, standardize_dtype
-from kerata.engine.errors import int_tuple, non_negative_int
+from kerata.engine.errors import argument_error, int_tuple, non_negative_int
 from kerata.engine.op import op
 from kerata.ops.arguments import array
 
@@ -152,14 +152,15 @@ def eye(N, M=None, k=0, dtype=None):
         Array([[1., 0.],
                [0., 1.]], dtype=float32)
     """
-    columns = N if M is None else M
-    rows, columns = non_negative_int("N", _whole(N)), non_negative_int("M", _whole(columns))
+    rows, columns = _count("N", N), _count("M", N if M is None else M)
     return jnp.eye(rows, columns, k=k, dtype=canonical(dtype))
 
 
-def _whole(n):
-    """Return a number that is given as a float as an integer, if it is one (`eye(3.0)`)."""
-    return int(n) if isinstance(n, float) and n.is_integer() else n
+def _count(name, n) -> int:
+    """Return a number of rows or columns, checked."""
+    if isinstance(n, float):
+        raise argument_error(name, "be an integer", n, kind=TypeError)
+    return non_negative_int(name, n)
 
 
 @op
@@ -171,7 +172,7 @@ def identity(n, dtype=None):
         Array([[1, 0],
                [0, 1]], dtype=int32)
     """
-    return jnp.eye(non_negative_int("n", n), dtype=canonical(dtype))
+    return jnp.eye(_count("n", n), dtype=canonical(dtype))
 
 
 @op

@@ -116,7 +116,10 @@ def round(x, decimals=0):
         >>> kerata.ops.round([1234.0], decimals=-2)
         Array([1200.], dtype=float32)
     """
-    return jnp.round(bools_as_ints(x), decimals)
+    x = bools_as_ints(x)
+    if decimals < 0 and jnp.issubdtype(x.dtype, jnp.integer):
+        return jnp.round(as_float(x), decimals).astype(x.dtype)
+    return jnp.round(x, decimals)
 
 
 @op

@@ -171,7 +171,7 @@ def unique(
     size=None,
     fill_value=None,
 ):
-    """Return the distinct elements.
+    """Return the distinct elements; each NaN is one.
 
     Args:
         x: tensor.
@@ -202,6 +202,7 @@ def unique(
         axis=axis,
         size=size,
         fill_value=fill_value,
+        equal_nan=False,
     )
     if not isinstance(found, tuple):
         return found

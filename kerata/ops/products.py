@@ -180,14 +180,15 @@ def cdist(x, y):
 
 @op
 def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
-    """Return the cross product of vectors of 3 numbers.
+    """Return the cross product of vectors of 3 numbers, or of 2, whose third is 0.
 
     Args:
         x1: tensor with vectors along `axisa`.
         x2: tensor with vectors along `axisb`; the other axes broadcast.
         axisa: the vectors' axis in `x1`.
         axisb: the vectors' axis in `x2`.
-        axisc: the vectors' axis in the result.
+        axisc: the vectors' axis in the result. Of vectors of 2 numbers only the third number of
+            the product is returned, without such an axis.
         axis: if given, replaces the three.
 
     Example:
@@ -196,13 +197,17 @@ def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
     """
     x1, x2 = array(x1), array(x2)
     axisa, axisb, axisc = (axisa, axisb, axisc) if axis is None else (axis,) * 3
-    lengths = x1.shape[one_axis(axisa, x1.ndim)], x2.shape[one_axis(axisb, x2.ndim)]
-    if lengths != (3, 3):
+    x1 = jnp.moveaxis(x1, one_axis(axisa, x1.ndim), -1)
+    x2 = jnp.moveaxis(x2, one_axis(axisb, x2.ndim), -1)
+    lengths = x1.shape[-1], x2.shape[-1]
+    if not set(lengths) <= {2, 3}:
         raise ValueError(
-            "Vectors must have 3 numbers to have a cross product.\n"
-            f"Received: {lengths[0]} and {lengths[1]}, in shapes {x1.shape}, {x2.shape}"
+            "Vectors must have 2 or 3 numbers to have a cross product.\n"
+            f"Received: vectors of {lengths[0]} and {lengths[1]} numbers"
         )
-    return jnp.cross(x1, x2, axisa, axisb, axisc)
+    x1, x2 = (jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, 3 - x.shape[-1])]) for x in (x1, x2))
+    found = jnp.cross(x1, x2)
+    return found[..., 2] if lengths == (2, 2) else jnp.moveaxis(found, -1, axisc)
 
 
 @op
@@ -220,8 +225,7 @@ def trace(x, offset=0, axis1=0, axis2=1):
         Array(5, dtype=int32)
     """
     x = array(x)
-    rank_at_least(2, x)
-    return jnp.trace(x, offset, one_axis(axis1, x.ndim), one_axis(axis2, x.ndim))
+    return jnp.trace(x, offset, *_two_axes(x, axis1, axis2))
 
 
 # Diagonals and triangles
@@ -273,8 +277,18 @@ def diagonal(x, offset=0, axis1=0, axis2=1):
         Array([1, 4], dtype=int32)
     """
     x = array(x)
+    return jnp.diagonal(x, offset, *_two_axes(x, axis1, axis2))
+
+
+def _two_axes(x, axis1, axis2):
+    """Return the axes of the matrices in `x`, checked."""
     rank_at_least(2, x)
-    return jnp.diagonal(x, offset, one_axis(axis1, x.ndim), one_axis(axis2, x.ndim))
+    rows, columns = one_axis(axis1, x.ndim, "axis1"), one_axis(axis2, x.ndim, "axis2")
+    if rows == columns:
+        raise ValueError(
+            f"`axis1` and `axis2` must be different axes.\nReceived: axis1={axis1}, axis2={axis2}"
+        )
+    return rows, columns
 
 
 @op

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from kerata.engine.dtypes import as_float, canonical
 from kerata.engine.op import op
-from kerata.ops.arguments import array, axes, bools_as_ints, one_axis
+from kerata.ops.arguments import array, axes, bools_as_ints, common_float, one_axis
 
 
 def _reduce(function, x, axis, keepdims, **options):
@@ -92,11 +92,11 @@ def average(x, axis=None, weights=None):
         >>> kerata.ops.average([1.0, 2.0, 3.0], weights=[1.0, 0.0, 3.0])
         Array(2.5, dtype=float32)
     """
-    x = as_float(x)
     if weights is None:
-        return _reduce(jnp.mean, x, axis, keepdims=False)
+        return _reduce(jnp.mean, as_float(x), axis, keepdims=False)
+    x, weights = common_float(x, weights)
     axis = None if axis is None else axes(axis, x.ndim)
-    return jnp.average(x, axis[0] if axis and len(axis) == 1 else axis, as_float(weights))
+    return jnp.average(x, axis[0] if axis and len(axis) == 1 else axis, weights)
 
 
 @op

@@ -33,7 +33,7 @@ def median(x, axis=None, keepdims=False):
         >>> kerata.ops.median([3.0, 1.0, 2.0])
         Array(2., dtype=float32)
     """
-    return _quantile(jnp.quantile, x, 0.5, axis, "linear", keepdims)
+    return _quantile(jnp.quantile, x, 0.5, axis, "midpoint", keepdims)
 
 
 @op
@@ -44,7 +44,7 @@ def nanmedian(x, axis=None, keepdims=False):
         >>> kerata.ops.nanmedian([3.0, float("nan"), 2.0])
         Array(2.5, dtype=float32)
     """
-    return _quantile(jnp.nanquantile, x, 0.5, axis, "linear", keepdims)
+    return _quantile(jnp.nanquantile, x, 0.5, axis, "midpoint", keepdims)
 
 
 @op
@@ -129,6 +129,7 @@ def bincount(x, weights=None, minlength=0, sparse=False):
     non_negative_int("minlength", minlength)
     if not jnp.issubdtype(x.dtype, jnp.integer) and x.dtype != bool:
         raise TypeError(f"`x` must hold integers.\nReceived: dtype {x.dtype}")
+    x = x.astype("int32")
     length = minlength
     if not isinstance(x, jax.core.Tracer):
         length = max(minlength, int(x.max(initial=-1)) + 1)
@@ -140,7 +141,7 @@ def bincount(x, weights=None, minlength=0, sparse=False):
         )
 
     def count(x, weights):
-        return jnp.bincount(x.astype("int32"), weights, minlength=length, length=length)
+        return jnp.bincount(x, weights, minlength=length, length=length)
 
     if weights is not None:
         weights = array(weights)

@@ -151,6 +151,11 @@ ELEMENTWISE = [
     row("view", X, "int32", dtypes=False),
     smooth("cross", normal(2, 3), normal(2, 3)),
     smooth("cross", normal(3, 2), normal(3, 2), axis=0, unknown=False),
+    row("cross", normal(4, 2), normal(4, 2)),
+    row("cross", normal(2, 4, 3), normal(4, 2), axisc=0),
+    row("round", np.array([123, 250]), decimals=-1),
+    row("mod", COUNTS, B, dtypes=False),
+    row("floor_divide", B, C, dtypes=False),
 ]
 
 REDUCTIONS = [
