@@ -105,7 +105,8 @@ def test_rms_scaling_of_older_keras(data):
     x = data(2, 4)
     layer = layers.LayerNormalization(rms_scaling=True)
     expected = x / np.sqrt(x.var(-1, keepdims=True) + 1e-3)
-    np.testing.assert_allclose(layer(x), expected, rtol=1e-5)
+    with pytest.warns(UserWarning, match="rms_scaling"):
+        np.testing.assert_allclose(layer(x), expected, rtol=1e-5)
     assert [v.name for v in layer.weights] == ["gamma"]
     assert layers.LayerNormalization.from_config(layer.get_config()).rms_scaling is True
 
