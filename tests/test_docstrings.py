@@ -19,7 +19,5 @@ MODULES = sorted(
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
     names = {"kerata": kerata, "np": np, "jax": jax, "jnp": jax.numpy}
-    failed, _ = doctest.testmod(
-        importlib.import_module(name), extraglobs=names, optionflags=OPTIONS
-    )
+    failed, _ = doctest.testmod(importlib.import_module(name), globs=names, optionflags=OPTIONS)
     assert not failed, "the differences are printed above"

@@ -33,7 +33,7 @@ SEAMS = {("models", "saving"), ("training", "saving")}
 REQUIRED = {"jax", "numpy", "h5py", "PIL", "rich", "grain"}
 WITH_JAX = {"jaxlib", "ml_dtypes", "scipy"}
 # Imported inside the functions that need them.
-OPTIONAL = {"matplotlib", "sklearn", "pandas", "torch", "pydot", "safetensors"}
+OPTIONAL = {"matplotlib", "sklearn", "threadpoolctl", "pandas", "torch", "pydot", "safetensors"}
 FORBIDDEN = {"keras", "tensorflow", "flax", "optax", "pickle", "marshal", "shelve", "dill"}
 
 

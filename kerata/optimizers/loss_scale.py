@@ -104,6 +104,9 @@ class LossScaleOptimizer(Optimizer):
     def _settings(self):
         return (*super()._settings(), *self.inner_optimizer._settings())
 
+    def _rate_source(self):
+        return self.inner_optimizer._rate_source()
+
     def _runs_compiled(self, grads):
         return super()._runs_compiled(grads) and self.inner_optimizer._runs_compiled(grads)
 

@@ -203,10 +203,10 @@ class Optimizer(OptimizerState):
         if self.built:
             return
         variables = list(variables)
+        _refuse_repeated(variables)
         # Not by assignment: an attribute that holds variables counts as the optimizer's own.
         self.__dict__["_trainable"] = variables
         self._index = {id(v): i for i, v in enumerate(variables)}
-        self.built = True
         if self.use_ema:
             self._averages = self.add_optimizer_variables(variables, "average")
         if self.gradient_accumulation_steps:
@@ -223,6 +223,7 @@ class Optimizer(OptimizerState):
         for i, name in order:
             if name in initial[i]:
                 self._slots[i][name] = self._add_slot(variables[i], name, initial[i][name])
+        self.built = True
 
     def update_step(self, gradient, variable, learning_rate) -> None:
         """Update one variable, and what is remembered of it.
@@ -276,8 +277,8 @@ class Optimizer(OptimizerState):
                 None.
 
         Raises:
-            ValueError: if gradients and variables do not match, the optimizer was built with
-                other variables, or all gradients are None.
+            ValueError: if gradients and variables do not match, a variable comes twice, the
+                optimizer was built with other variables, or all gradients are None.
         """
         grads = list(grads)
         if not grads:
@@ -310,6 +311,7 @@ class Optimizer(OptimizerState):
             variables = self._trainable
         else:
             variables = list(trainable_variables)
+            _refuse_repeated(variables)
             if not self.built:
                 with scopes.outside():  # with real arrays, also where a function is being traced
                     self.build(variables)
@@ -386,6 +388,10 @@ class Optimizer(OptimizerState):
             return None
         return jnp.asarray(rate(), settings.floatx())
 
+    def _rate_source(self):
+        """Return the variable, schedule or function that the learning rate comes from."""
+        return self._learning_rate
+
     def _settings(self) -> tuple:
         """Return the hyperparameters: what becomes part of a compiled update."""
         kinds = (bool, int, float, str, type(None))
@@ -393,15 +399,17 @@ class Optimizer(OptimizerState):
 
     def _compiled_update(self, variables):
         table = _compiled.setdefault(self, {})
-        rate = self._learning_rate
-        key = (self._settings(), id(rate), tuple(map(id, variables)))
+        # What a program is made of and may be replaced; kept, so that its id stays its own.
+        parts = [self._rate_source(), *(v.constraint for v in variables)]
+        overwritten = tuple(self._overwrite_variable_with_gradient(v) for v in variables)
+        key = (self._settings(), overwritten, tuple(map(id, [*parts, *variables])))
         if key not in table:
             reference = weakref.ref(self)
 
             def update(grads, rate):
                 reference()._apply_now(grads, variables, rate)
 
-            table[key] = jit(update), rate  # kept, so that its id stays its own
+            table[key] = jit(update), parts
         return table[key][0]
 
     def _apply_now(self, grads, variables, learning_rate=None) -> None:
@@ -592,6 +600,18 @@ def choose(condition, yes: Callable, no: Callable) -> None:
         yes()
     else:
         no()
+
+
+def _refuse_repeated(variables) -> None:
+    known = set()
+    for variable in variables:
+        if id(variable) in known:
+            raise ValueError(
+                "An optimizer takes each variable once.\nReceived: variable "
+                f"{getattr(variable, 'path', variable)!r} more than once\n"
+                "List each variable once, with the sum of its gradients."
+            )
+        known.add(id(variable))
 
 
 def _dense(gradient):

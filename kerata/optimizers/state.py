@@ -1,5 +1,6 @@
 """What an optimizer holds: its variables and its learning rate."""
 
+import functools
 import numbers
 import warnings
 
@@ -14,6 +15,22 @@ from kerata.engine.variable import Variable
 from kerata.optimizers.schedules import LearningRateSchedule
 
 
+def _all_or_nothing(build):
+    """Wrap a `build` method: where it fails, the optimizer is as it was, and can be built again."""
+
+    @functools.wraps(build)
+    def wrapped(self, *args, **kwargs):
+        before = {k: list(v) if type(v) is list else v for k, v in vars(self).items()}
+        try:
+            return build(self, *args, **kwargs)
+        except Exception:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return wrapped
+
+
 class OptimizerState(Configurable):
     """The part of `Optimizer` that holds its variables and its learning rate."""
 
@@ -23,6 +40,11 @@ class OptimizerState(Configurable):
     _variables: list[Variable]
     _trainable: list[Variable]
     _index: dict[int, int]
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _all_or_nothing(cls.__dict__["build"])  # type: ignore[attr-defined]
 
     def _scope(self):
         return scopes.name_scope(self.name, override_parent="")

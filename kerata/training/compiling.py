@@ -142,9 +142,11 @@ class Compiling:
         self._forget_functions()
 
     def _forget_functions(self):
+        """Forget all compiled step functions: what they were made from has changed."""
         self.train_function = self.test_function = self.predict_function = None
         self._batch_functions = {}
         self._orders = {}
+        vars(self).pop("_trained", None)
 
     def _require_compiled(self, method: str) -> Compiled:
         if not self.compiled or self._compiled is None:

@@ -317,14 +317,8 @@ def as_loss(identifier):
             f"Received: {identifier!r}, of type {type(identifier).__name__}"
         )
 
-    def function(y_true, y_pred):
-        # Targets (batch,) beside predictions (batch, 1) would broadcast to (batch, batch).
-        if hasattr(y_true, "ndim") and hasattr(y_pred, "ndim"):
-            y_true, y_pred = same_rank(y_true, y_pred)
-        return found(y_true, y_pred)
-
     name = identifier if isinstance(identifier, str) else loss_name(found)
-    wrapped = FunctionLoss(function, name=name)
+    wrapped = FunctionLoss(_KeepsRank(found), name=name)
     wrapped.integer_targets = found is losses.sparse_categorical_crossentropy
     wrapped.original = found
     return wrapped
@@ -365,19 +359,26 @@ def as_metric(identifier, y_true, y_pred):
         found = found()
     if not isinstance(found, metrics.Metric) and not hasattr(found, "update_state"):
         name = identifier if isinstance(identifier, str) else loss_name(found)
-        found = metrics.MeanMetricWrapper(_keeps_rank(found), name=name)
+        found = metrics.MeanMetricWrapper(_KeepsRank(found), name=name)
         return found, name
     return found, identifier if isinstance(identifier, str) else found.name
 
 
-def _keeps_rank(function):
-    def call(y_true, y_pred):
+class _KeepsRank:
+    """A function of targets and predictions that gets both with as many axes.
+
+    Targets (batch,) beside predictions (batch, 1) would broadcast to (batch, batch). A class, so
+    that models can be pickled.
+    """
+
+    def __init__(self, function):
+        self.function = function
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
+
+    def __call__(self, y_true, y_pred):
         if hasattr(y_true, "ndim") and hasattr(y_pred, "ndim"):
             y_true, y_pred = same_rank(y_true, y_pred)
-        return function(y_true, y_pred)
-
-    call.__name__ = getattr(function, "__name__", type(function).__name__)
-    return call
+        return self.function(y_true, y_pred)
 
 
 def _by_shape(kind: str, y_true, y_pred) -> str:

@@ -37,11 +37,11 @@ class OutputMap:
             list(names) if names and len(names) == self.count and (flat or single) else None
         )
         self.labels = self._names or [_label(path) for path in self.paths]
-        self.prefixes = self._prefixes(outputs)
+        self.prefixes = self._prefixes(outputs, bool(names))
 
-    def _prefixes(self, outputs) -> list[str]:
+    def _prefixes(self, outputs, named: bool) -> list[str]:
         """What stands before the names of an output's metrics in the logs."""
-        if self.count == 1 and (not isinstance(outputs, dict)):
+        if self.count == 1 and (named or not isinstance(outputs, dict)):
             return [""]
         if any(len(path) != 1 for path in self.paths):
             return [""] * self.count
@@ -101,9 +101,10 @@ class OutputMap:
         inside = list(value.values()) if isinstance(value, dict) else list(value)
         if isinstance(value, dict) and self._names:
             inside = self._by_name(value, argument, partial=True)
-        if len(inside) != 1 or (inside[0] is not None and not is_leaf(inside[0])):
+        only = _unwrapped(inside[0], is_leaf) if len(inside) == 1 else inside
+        if only is not None and not is_leaf(only):
             raise self._mismatch(argument, value, "one entry: the model has one output")
-        return inside[0]
+        return only
 
     def _by_name(self, value: dict, argument: str, partial: bool) -> list:
         assert self._names is not None
@@ -133,6 +134,7 @@ class OutputMap:
         if not tree.is_nested(structure):
             if value is _MISSING or value is None:
                 return [None]
+            value = _unwrapped(value, is_leaf)
             if is_leaf(value):
                 return [value]
             raise self._mismatch(argument, value, "the structure of the model's outputs")
@@ -167,6 +169,13 @@ class OutputMap:
         names = [label for label in self.labels if label]
         hint = f"\nThe outputs are: {names}" if names else ""
         return ValueError(f"`{argument}` must have {must}.\nReceived: {argument} {got}{hint}")
+
+
+def _unwrapped(value, is_leaf):
+    """Return what stands in a list of one, as some write what belongs to a single output."""
+    while not is_leaf(value) and isinstance(value, (list, tuple)) and len(value) == 1:
+        value = value[0]
+    return value
 
 
 def _label(path: tuple) -> str | None:

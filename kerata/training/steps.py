@@ -55,7 +55,7 @@ def stateful(trainer, name: str) -> Callable:
     """Return the model's step as a function `data -> logs` (or outputs), in either style."""
     method = getattr(trainer, name)
     if not takes_state(method):
-        return method
+        return _explained(trainer, method)
 
     def step(data):
         groups = state_variables(trainer, name)
@@ -68,7 +68,23 @@ def stateful(trainer, name: str) -> Callable:
                 variable.assign(value)
         return results
 
-    return step
+    return _explained(trainer, step)
+
+
+def _explained(trainer, step: Callable) -> Callable:
+    """Return `step`, whose errors name as their cause why the model could not be built before."""
+
+    def explained(data):
+        try:
+            results = step(data)
+        except Exception as error:
+            if error.__cause__ is None:
+                error.__cause__ = trainer._build_error
+            raise
+        trainer._build_error = None
+        return results
+
+    return explained
 
 
 def stateless(trainer, name: str, step: Callable, state, data):
@@ -179,6 +195,9 @@ class Stepping(Compiling):
     variables: Any
     trainable: Any
     losses: Any
+    _flatten_layers: Any
+    # Why the model could not be built before its own step was called.
+    _build_error: Exception | None = None
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None) -> dict:
         """Update the metrics of `compile` with a batch, and return the results of all metrics.
@@ -402,17 +421,17 @@ class Stepping(Compiling):
         return self.train_function
 
     def _notice_freezing(self):
-        """Forget the functions that train if what is trainable has changed: it is part of them."""
+        """Forget functions that what is trainable is part of (also by penalties) if it changed."""
         known, flags = vars(self).get("_trained", ((), None))
-        if flags != [self.trainable, *(v.trainable for v in known)]:
-            known = self.variables
-            self._trained = known, [self.trainable, *(v.trainable for v in known)]
-            self.train_function = None
-            self._batch_functions = {k: f for k, f in self._batch_functions.items() if k != TRAIN}
+        if flags != [x.trainable for x in known]:
+            known = [*self._flatten_layers(), *self.variables]
+            self._trained = known, [x.trainable for x in known]
+            self.train_function = self.test_function = None
+            self._batch_functions = {k: f for k, f in self._batch_functions.items() if k == PREDICT}
 
     def _function_of_one(self, name: str):
         """Return the compiled function of one batch that the methods `..._on_batch` call."""
-        if name == TRAIN:
+        if name != PREDICT:
             self._notice_freezing()
         if name not in self._batch_functions:
             self._batch_functions = {**self._batch_functions, name: make_for_one(self, name)}
@@ -420,6 +439,7 @@ class Stepping(Compiling):
 
     def make_test_function(self, force=False):
         """Return the compiled function of a batch that evaluates; see `make_train_function`."""
+        self._notice_freezing()
         if force or self.test_function is None:
             self.test_function = make(self, TEST)
         return self.test_function

@@ -1,5 +1,6 @@
 """Trainer: what gives a layer `compile`, `fit`, `evaluate` and `predict`."""
 
+import copy
 import warnings
 from typing import Any
 
@@ -11,6 +12,7 @@ from kerata.engine.errors import non_negative_int, positive_int
 from kerata.engine.symbolic import KerasTensor, abstract_eval
 from kerata.training import checks, loop, steps
 from kerata.training.callbacks import CallbackList
+from kerata.training.compiling import Compiled
 from kerata.training.feeding import ArrayFeed, Feed, Stream, as_arrays, is_array, make_feed
 from kerata.training.objectives import CompiledMetrics
 from kerata.training.state import TrainingState
@@ -40,7 +42,7 @@ class Trainer(Stepping):
     # Attributes in which no layers, variables or metrics of the model are looked for.
     untracked: frozenset = frozenset(
         "_compiled loss optimizer history training_state train_function test_function "
-        "predict_function _batch_functions _trained _resume_from".split()
+        "predict_function _batch_functions _trained _resume_from _build_error".split()
     )
 
     built: bool
@@ -58,7 +60,7 @@ class Trainer(Stepping):
     def __getstate__(self):
         # For copies: the step functions are those of this very object.
         left_out = ("train_function", "test_function", "predict_function", "_batch_functions",
-                    "_trained", "training_state")  # fmt: skip
+                    "_trained", "training_state", "_build_error")  # fmt: skip
         state = super().__getstate__()
         return {name: value for name, value in state.items() if name not in left_out}
 
@@ -158,7 +160,8 @@ class Trainer(Stepping):
         self.training_state = state
         if self._resume_from is not None:
             snapshot, self._resume_from = self._resume_from, None
-            self.optimizer.build(self.trainable_variables)
+            if self.optimizer is not None:
+                self.optimizer.build(self.trainable_variables)
             state.restore(snapshot)
         function = self.make_train_function()
 
@@ -188,9 +191,8 @@ class Trainer(Stepping):
             callbacks.on_epoch_end(epoch, logs)
             if self.stop_training:
                 break
-        if epochs > initial_epoch:
-            known, _ = self._trained
-            self.optimizer.finalize_variable_values([v for v in known if v.trainable])
+        if epochs > initial_epoch and self.optimizer is not None:
+            self.optimizer.finalize_variable_values(self.trainable_variables)
         callbacks.on_train_end(logs)
         return self.history
 
@@ -390,6 +392,8 @@ class Trainer(Stepping):
         if name != PREDICT:
             checks.check_numbers(batch, method)
         x, y, _ = unpack_x_y_sample_weight(batch)
+        undo = self._undo_of_build()
+        self._build_error = None
         try:
             if not self.built or (compiled is not None and not compiled.built):
                 y_pred = abstract_eval(lambda inputs: self(inputs, training=False), (_specs(x),))
@@ -397,12 +401,37 @@ class Trainer(Stepping):
                     compiled.build(_specs(y), y_pred)
             if compiled is not None and y is not None:
                 _check_targets(compiled, stream.feed, y)
-        except Exception:
-            # A step of the user's own may do without `call` or the compiled loss.
+        except Exception as error:
+            # A step of the user's own may do without `call` or the compiled loss, or change the
+            # data first. If it fails, too, this is why.
             if not own_step and type(self).compute_loss is Trainer.compute_loss:
+                undo()
                 raise
+            self._build_error = error
         if name == TRAIN and self.optimizer is not None and (stateless or not own_step):
             self.optimizer.build(self.trainable_variables)
+
+    def _undo_of_build(self):
+        """Return a function that makes the model as unbuilt as it is now.
+
+        What is built for wrong data would not fit the right data.
+        """
+        compiled = self._compiled
+        matched = compiled is None or compiled.built
+        before = [
+            (layer, {k: copy.copy(v) if type(v) in (list, dict) else v for k, v in own.items()})
+            for layer in ([] if self.built else self._flatten_layers())
+            if (own := vars(layer)) and not layer.built
+        ]
+
+        def undo():
+            for layer, attributes in before:
+                vars(layer).clear()
+                vars(layer).update(attributes)
+            if not matched:
+                self._compiled = Compiled(compiled.arguments, compiled.output_names)
+
+        return undo
 
     def _symbolic_build(self, iterator=None, data_batch=None):
         """Build the model, its losses and metrics for the shapes of a batch."""

@@ -227,6 +227,44 @@ def test_wrong_gradients():
     np.testing.assert_allclose(a.numpy(), ONES)
 
 
+def test_a_variable_is_listed_once():
+    (w,) = weights(ONES)
+    optimizer = optimizers.SGD(1.0)
+    for call in (lambda: optimizer.apply([ONES, ONES], [w, w]), lambda: optimizer.build([w, w])):
+        with pytest.raises(ValueError, match="(?s)once.*'w0'.*List each variable once"):
+            call()
+    optimizer.apply([ONES], [w])
+    with pytest.raises(ValueError, match="List each variable once"):
+        optimizer.apply([ONES, ONES], [w, w])
+    np.testing.assert_allclose(w.numpy(), 0 * ONES)
+
+
+@pytest.mark.parametrize("style", ["slots", "build"])
+def test_a_build_that_fails_leaves_nothing_behind(style):
+    failures = iter([True, False])
+
+    class Fails(optimizers.SGD):
+        def slots(self, variable):
+            if style == "slots" and next(failures):
+                raise RuntimeError("out of memory")
+            return super().slots(variable)
+
+        def build(self, variables):
+            super().build(variables)
+            if style == "build" and next(failures):
+                raise RuntimeError("out of memory")
+
+    (w,) = weights(ONES)
+    optimizer = Fails(1.0, momentum=0.5, use_ema=True)
+    before = len(optimizer.variables)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        optimizer.apply([ONES], [w])
+    assert not optimizer.built and len(optimizer.variables) == before
+    optimizer.apply([ONES], [w])
+    np.testing.assert_allclose(w.numpy(), 0 * ONES)
+    assert len(optimizer.variables) == before + 2
+
+
 def test_an_optimizer_without_a_step():
     with pytest.raises(NotImplementedError, match="must define `step"):
         optimizers.Optimizer(0.1).apply([ONES], weights(ONES))
@@ -237,6 +275,18 @@ def test_constraint_is_applied_after_the_step():
     w.constraint = lambda value: jnp.maximum(value, 0.5)
     optimizers.SGD(1.0).apply([np.float32([1, 0])], [w])
     np.testing.assert_allclose(w.numpy(), [0.5, 1.0])
+
+
+def test_a_constraint_set_later_counts():
+    (w,) = weights(ONES)
+    optimizer = optimizers.SGD(1.0)
+    optimizer.apply([0 * ONES], [w])
+    w.constraint = lambda value: jnp.maximum(value, 0.5)
+    optimizer.apply([ONES], [w])
+    np.testing.assert_allclose(w.numpy(), 0.5 * ONES)
+    w.constraint = None
+    optimizer.apply([ONES], [w])
+    np.testing.assert_allclose(w.numpy(), -0.5 * ONES)
 
 
 def test_overwrite_with_gradient():

@@ -70,6 +70,19 @@ def test_loss_scale_passes_on_to_the_inner_optimizer():
     np.testing.assert_allclose(w.numpy(), 0.5 * ONES)
 
 
+def test_loss_scale_follows_a_new_schedule_and_a_changed_variable():
+    w = variable()
+    schedule = optimizers.schedules.PiecewiseConstantDecay
+    optimizer = optimizers.LossScaleOptimizer(optimizers.SGD(schedule([9], [1.0, 0.0])), 2.0)
+    optimizer.apply([2 * ONES], [w])
+    optimizer.learning_rate = schedule([9], [0.25, 0.0])
+    optimizer.apply([2 * ONES], [w])
+    np.testing.assert_allclose(w.numpy(), -0.25 * ONES)
+    w.overwrite_with_gradient = True
+    optimizer.apply([7 * ONES], [w])
+    np.testing.assert_allclose(w.numpy(), 7 * ONES)
+
+
 def test_loss_scale_with_a_learning_rate_function():
     rates, w = iter([1.0, 0.5]), variable()
     optimizer = optimizers.LossScaleOptimizer(optimizers.SGD(lambda: next(rates)), 2.0)

@@ -315,3 +315,14 @@ def test_compiled_models_inside_keep_their_metrics():
     assert outer.metrics_names == ["loss", "compile_metrics"]
     logs = outer.evaluate(X, Y1, verbose=0, return_dict=True)
     assert set(logs) == {"loss", "mse"}
+
+
+def test_a_loss_in_a_list_of_one_belongs_to_its_output():
+    x = kerata.Input((2,))
+    a, b = (kerata.layers.Dense(1, name=name)(x) for name in "ab")
+    model = kerata.Model(x, {"a": a, "b": b})
+    model.compile("sgd", loss={"a": "mse", "b": ["mae"]})
+    data = np.ones((4, 2), "float32")
+    target = np.ones((4, 1), "float32")
+    history = model.fit(data, {"a": target, "b": target}, verbose=0).history
+    assert set(history) == {"loss", "a_loss", "b_loss"}

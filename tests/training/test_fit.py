@@ -1,6 +1,7 @@
 """fit, evaluate and predict: the same numbers as Keras's, on every kind of data."""
 
 import copy
+import pickle
 
 import jax
 import keras
@@ -291,6 +292,51 @@ def test_freezing_counts_from_the_next_call(method):
     model.trainable = True
     train()
     assert not np.array_equal(model.get_weights()[0], before)
+
+
+def test_freezing_a_layer_without_weights_to_train():
+    norm = kerata.layers.BatchNormalization(center=False, scale=False)
+    model = kerata.Sequential([kerata.Input((3,)), norm, kerata.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(X, Y, verbose=0)
+    before = norm.get_weights()[0]
+    norm.trainable = False
+    model.fit(X, Y, verbose=0)
+    np.testing.assert_array_equal(norm.get_weights()[0], before)
+
+
+def test_freezing_counts_in_evaluation():
+    model = dense(kerata)
+    model.layers[0].kernel.regularizer = kerata.regularizers.L2(1.0)
+    model.compile("sgd", "mse")
+    with_penalty = model.evaluate(X, Y, verbose=0)
+    one = model.test_on_batch(X, Y)
+    model.layers[0].trainable = False
+    assert model.evaluate(X, Y, verbose=0) < with_penalty
+    assert model.test_on_batch(X, Y) < one
+
+
+def test_functions_can_be_forgotten():
+    model = dense(kerata)
+    model.compile("sgd", "mse")
+    model.train_on_batch(X, Y)
+    model.predict(X, verbose=0)
+    model._forget_functions()
+    assert model.predict_function is None and not model._batch_functions
+    model.layers[0].trainable = False
+    with pytest.warns(UserWarning, match="no trainable weights"):
+        model.train_on_batch(X, Y)
+
+
+def test_pickles_go_on():
+    model = dense(kerata)
+    model.compile("adam", "mse", metrics=["mae", "accuracy"])
+    model.fit(X, Y, verbose=0)
+    twin = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(twin.predict(X, verbose=0), model.predict(X, verbose=0))
+    expected = model.fit(X, Y, shuffle=False, verbose=0).history
+    assert twin.fit(X, Y, shuffle=False, verbose=0).history == expected
+    np.testing.assert_array_equal(twin.get_weights()[0], model.get_weights()[0])
 
 
 def test_compiling_again():

@@ -287,6 +287,72 @@ def test_generators_run_dry():
     fails(lambda: model.fit((b for b in ()), verbose=0), ValueError, "batch", "generator")
 
 
+class Two(kerata.Model):
+    def __init__(self, *layers):
+        super().__init__()
+        self.stack = list(layers)
+
+    def call(self, x):
+        for layer in self.stack:
+            x = layer(x)
+        return x
+
+
+@pytest.mark.parametrize("make", [lambda *layers: kerata.Sequential(layers), Two])
+def test_wrong_data_leaves_an_unbuilt_model_unbuilt(make):
+    model = make(kerata.layers.Dense(3), kerata.layers.Conv1D(2, 1))
+    model.compile("sgd", "mse", metrics=["accuracy"])
+    with pytest.raises(ValueError, match="3"):
+        model.fit(np.ones((4, 5)), np.ones((4, 2)), verbose=0)
+    assert not any(layer.built for layer in model._flatten_layers())
+    assert model.variables == []
+    x = np.ones((4, 5, 6), "float32")
+    history = model.fit(x, np.ones((4, 5, 2)), verbose=0).history
+    assert set(history) == {"loss", "accuracy"}
+    assert model.layers[0].kernel.shape == (6, 3) and len(model.weights) == 4
+
+
+def test_metrics_are_matched_anew_after_wrong_targets():
+    model = kerata.Sequential([kerata.layers.Dense(3, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    with pytest.raises(ValueError):
+        model.fit(X, np.eye(3)[np.arange(len(X)) % 3], verbose=0)
+    logs = model.evaluate(X, np.argmax(model(X), axis=-1), verbose=0, return_dict=True)
+    assert logs["accuracy"] == 1.0
+
+
+def test_an_own_step_names_why_the_model_was_not_built():
+    class Net(Two):
+        def train_step(self, state, data):
+            return {"loss": 0 * self.stack[0].kernel[0, 0]}, state
+
+    model = Net(kerata.layers.Conv1D(2, 1))
+    model.compile("sgd", "mse")
+    with pytest.raises(AttributeError) as caught:
+        model.fit(np.ones((4, 5)), np.ones((4, 2)), verbose=0)
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_an_own_step_without_an_optimizer():
+    class Net(kerata.Sequential):
+        def train_step(self, data):
+            return {"seen": kerata.ops.sum(data[0])}
+
+    model = Net([kerata.layers.Dense(2)])
+    model.compile(optimizer=None)
+    assert model.fit(np.ones((2, 3)), np.ones((2, 2)), verbose=0).history == {"seen": [6.0]}
+
+
+def test_an_own_function_that_trains():
+    class Net(kerata.Sequential):
+        def make_train_function(self, force=False):
+            return lambda data: {"loss": 1.0}
+
+    model = Net([kerata.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    assert model.fit(np.ones((2, 3)), np.ones((2, 2)), verbose=0).history == {"loss": [1.0]}
+
+
 def test_a_subclass_without_call():
     class Net(kerata.Model):
         pass

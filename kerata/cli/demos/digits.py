@@ -132,9 +132,14 @@ def scaled(images):
 def logistic_regression(images, labels, x_test, y_test):
     """Return the test accuracy of a linear classifier of the pixels, given all other images."""
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     pixels, test_pixels = images.reshape(len(images), -1), x_test.reshape(len(x_test), -1)
-    return float(LogisticRegression(max_iter=1000).fit(pixels, labels).score(test_pixels, y_test))
+    # The matrices are small: more threads would only wait for each other, and on a busy machine
+    # for minutes.
+    with threadpool_limits(1):
+        classifier = LogisticRegression(max_iter=1000).fit(pixels, labels)
+        return float(classifier.score(test_pixels, y_test))
 
 
 def predictions_elsewhere(path, images):
