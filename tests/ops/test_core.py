@@ -100,6 +100,13 @@ def test_gradients_are_numbers_where_functions_have_corners():
         assert np.isfinite(jax.grad(lambda x, f=f: jnp.sum(f(x)))(zeros)).all()
 
 
+def test_rms_scaling_divides_by_the_deviation_and_warns():
+    x = np.array([[1.0, 2.0, 5.0]], "float32")
+    with pytest.warns(UserWarning, match="deprecated"):
+        found = ops.layer_normalization(x, epsilon=0.1, rms_scaling=True)
+    np.testing.assert_allclose(found, x / np.sqrt(x.var() + 0.1), rtol=1e-6)
+
+
 def test_logsumexp_of_infinities():
     infinities = jnp.array([[-jnp.inf, -jnp.inf], [jnp.inf, 0.0]])
     assert ops.logsumexp(infinities, axis=1).tolist() == [-np.inf, np.inf]
