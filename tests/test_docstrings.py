@@ -18,6 +18,7 @@ MODULES = sorted(
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
-    names = {"kerata": kerata, "np": np, "jax": jax, "jnp": jax.numpy}
-    failed, _ = doctest.testmod(importlib.import_module(name), globs=names, optionflags=OPTIONS)
+    module = importlib.import_module(name)
+    names = vars(module) | {"kerata": kerata, "np": np, "jax": jax, "jnp": jax.numpy}
+    failed, _ = doctest.testmod(module, globs=names, optionflags=OPTIONS)
     assert not failed, "the differences are printed above"

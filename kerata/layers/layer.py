@@ -242,7 +242,7 @@ class Layer(Building, State, Operation):
         raise TypeError(
             f"{self._title()} takes numbers.\nReceived: an array of dtype {x.dtype} "
             f"(the first element is {x.reshape(-1)[0]!r})\n"
-            "Turn text into numbers first, with TextVectorization or StringLookup."
+            "Number the different values first: numpy.unique(x, return_inverse=True)."
         )
 
     def _autocast_dtype(self):

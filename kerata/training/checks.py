@@ -78,7 +78,7 @@ def check_leaf(name: str, leaf) -> None:
             f"`{name}` must hold numbers, not {'text' if text else 'objects'}.\n"
             f"Received: dtype={dtype}, for example {_short(np.ravel(leaf)[:3])}\n"
             + (
-                "Map text to numbers first: with the layers StringLookup or TextVectorization."
+                "Number the different values: names, numbers = np.unique(x, return_inverse=True)."
                 if text
                 else "Rows of different lengths or mixed types make such an array: pad them, or "
                 "convert each column."

@@ -459,8 +459,8 @@ def _specs(structure):
 
 
 def _count(name, value, owner) -> int | None:
-    """Check a number of steps or samples; 0, as None, means none was given."""
-    return positive_int(name, value, owner) if value else None
+    """Check a number of steps or samples; None means that none was given."""
+    return None if value is None else positive_int(name, value, owner)
 
 
 def _limit(name, value, owner) -> int | None:

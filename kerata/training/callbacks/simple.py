@@ -3,6 +3,7 @@
 import csv
 import inspect
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -159,6 +160,8 @@ class CSVLogger(Callback):
 
     def on_train_begin(self, logs=None):
         self.keys = None
+        # Now, not after an epoch's work.
+        Path(self.filename).parent.mkdir(parents=True, exist_ok=True)
 
     def _open(self):
         """Open the file at the first line, when it is known whether a training is resumed."""
