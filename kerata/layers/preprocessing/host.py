@@ -1,0 +1,218 @@
+"""What layers that work on text and tables share: they run on the host, on NumPy arrays.
+
+Compiled programs know no text. A functional model runs these layers before its compiled step, on
+each batch (`kerata.models.host`); on numbers they may also be called in the middle of a compiled
+function, which then calls back.
+"""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kerata.engine import dtypes, settings, tree
+from kerata.engine.symbolic import KerasTensor
+from kerata.engine.variable import Variable
+from kerata.layers.stateless import Stateless
+
+# An index that stands for nothing: it is in no bin of an encoding.
+NOTHING = -2
+
+
+class HostLayer(Stateless):
+    """Base of layers whose work Python and NumPy do.
+
+    Subclasses write `compute(inputs)`, which takes what the user gave and returns a NumPy array,
+    and `compute_output_shape`.
+    """
+
+    convert_inputs = False
+    runs_on_host = True
+    output_mode = "int"
+
+    @property
+    def output_dtype(self) -> str:
+        """The dtype of the outputs."""
+        return dtypes.canonical("int64") if self.output_mode == "int" else settings.floatx()
+
+    def compute(self, inputs) -> np.ndarray:
+        """Compute the outputs on the host."""
+        raise NotImplementedError(f"{self._title()} must have a `compute` method.")
+
+    def call(self, inputs):
+        leaves = tree.flatten(inputs)
+        if any(isinstance(x, jax.core.Tracer) for x in leaves):
+            return self._called_back(inputs)
+        return self._finished(self.compute(inputs))
+
+    def _finished(self, outputs):
+        if self.output_dtype == "string":
+            return outputs
+        return jnp.asarray(outputs, dtypes.canonical(self.output_dtype))
+
+    def _called_back(self, inputs):
+        spec = self.compute_output_spec(inputs)
+        if spec.dtype == "string":
+            raise TypeError(
+                f"{self._title()} returns text, which a compiled function cannot hold.\n"
+                "Let it return numbers, and call the layer on these."
+            )
+        result = jax.ShapeDtypeStruct(spec.shape, dtypes.canonical(spec.dtype))
+
+        def compute(*leaves):
+            given = tree.pack_sequence_as(inputs, [np.asarray(x) for x in leaves])
+            return np.asarray(self.compute(given), result.dtype)
+
+        leaves = tree.flatten(inputs)
+        return jax.pure_callback(compute, result, *leaves, vmap_method="sequential")
+
+    def compute_output_spec(self, inputs, **kwargs):
+        """Return the symbolic outputs for inputs that have shapes."""
+        shape = self.compute_output_shape(tree.map_structure(lambda x: tuple(x.shape), inputs))
+        return KerasTensor(tuple(shape), self.output_dtype)
+
+    def compute_output_shape(self, input_shape):
+        """Return the shape of the outputs for inputs of a shape."""
+        return encoded_shape(input_shape, self.output_mode, self._depth())
+
+    def _depth(self):
+        """Return the length of an encoded vector."""
+        return None
+
+
+def array_of(x) -> np.ndarray:
+    """Return what a user gives as an array: numbers, or an object array of str or bytes."""
+    if isinstance(x, Variable):
+        x = x.value
+    if isinstance(x, np.ndarray):
+        return x
+    if isinstance(x, (list, tuple)):
+        first = x
+        while isinstance(first, (list, tuple)) and first:
+            first = first[0]
+        return np.array(x, object if isinstance(first, (str, bytes)) else None)
+    if isinstance(x, (str, bytes)):
+        return np.array(x, object)
+    return np.asarray(x.numpy() if hasattr(x, "numpy") and not hasattr(x, "__array__") else x)
+
+
+def text_list(x: np.ndarray, owner) -> list:
+    """Return the strings (str or bytes) in an array, flat.
+
+    Raises:
+        TypeError: if something else is among them; the message has the first one.
+    """
+    flat = x.ravel().tolist()
+    if all(issubclass(kind, (str, bytes)) for kind in set(map(type, flat))):
+        return flat
+    place, wrong = next((i, v) for i, v in enumerate(flat) if not isinstance(v, (str, bytes)))
+    hint = (
+        'Missing values have to become text, such as "".'
+        if wrong is None or wrong != wrong
+        else "For numbers there are IntegerLookup, Discretization and Normalization."
+    )
+    raise TypeError(
+        f"{owner._title()} takes text.\n"
+        f"Received: {wrong!r} of type {type(wrong).__name__}, as element {place}\n{hint}"
+    )
+
+
+def as_bytes(values: list, encoding: str = "utf-8") -> list[bytes]:
+    """Return strings in UTF-8. Byte strings are in `encoding`."""
+    if encoding.lower().replace("-", "") != "utf8":
+        values = [v.decode(encoding) if isinstance(v, bytes) else v for v in values]
+    return [v if isinstance(v, bytes) else v.encode() for v in values]
+
+
+def encoded_shape(input_shape, mode: str, depth, axis: int = -1) -> tuple:
+    """Return the shape of indices of a shape when they are encoded; see `encode`."""
+    shape = tuple(input_shape)
+    if mode == "int":
+        return shape
+    if mode == "one_hot":
+        return (*(shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape), depth)
+    if shape:
+        axis = axis % len(shape) if len(shape) > 1 else 0
+        shape = shape[:axis] + shape[axis + 1 :]
+    return (*shape, depth)
+
+
+def encode(indices: np.ndarray, mode: str, depth: int) -> np.ndarray:
+    """Return indices as `mode` wants them, on the host.
+
+    Args:
+        indices: integers `(..., n)`; those that are negative count as nothing.
+        mode: "int", as they are; "one_hot", a vector for each; "multi_hot" or "count", a vector
+            for the `n` of a sample together.
+        depth: length of the vectors.
+    """
+    if mode == "int":
+        return indices
+    if mode == "one_hot":
+        if indices.ndim > 1 and indices.shape[-1] == 1:
+            indices = indices[..., 0]
+        return indices[..., None] == np.arange(depth)
+    indices = indices.reshape(-1) if not indices.ndim else indices
+    *outer, width = indices.shape
+    samples = int(np.prod(outer))
+    counts = count(np.repeat(np.arange(samples), width), indices.ravel(), samples, depth)
+    counts = counts.reshape(*outer, depth)
+    return counts > 0 if mode == "multi_hot" else counts
+
+
+def count(samples: np.ndarray, indices: np.ndarray, number: int, depth: int) -> np.ndarray:
+    """Return how often each index comes in each sample, an array `(number, depth)`.
+
+    Args:
+        samples: the sample that each index belongs to.
+        indices: integers below `depth`; negative ones count as nothing.
+        number: how many samples there are.
+        depth: how many indices there are.
+    """
+    kept = indices >= 0
+    places = samples[kept] * depth + indices[kept]
+    return np.bincount(places, minlength=number * depth).reshape(number, depth)
+
+
+def encode_compiled(indices, mode: str, depth: int, dtype, axis: int = -1, weights=None):
+    """Return what `encode` does, as part of a compiled program.
+
+    Args:
+        indices: integer tensor.
+        mode: see `encode`.
+        depth: length of the vectors.
+        dtype: dtype of the vectors.
+        axis: the axis of a sample's indices.
+        weights: what each index counts for, in the mode "count".
+    """
+    if mode == "int":
+        return indices
+    if mode == "one_hot":
+        if indices.ndim > 1 and indices.shape[-1] == 1:
+            indices = indices[..., 0]
+        return jax.nn.one_hot(indices, depth, dtype=dtype)
+    indices = indices.reshape(-1) if not indices.ndim else indices
+    axis = axis % indices.ndim if indices.ndim > 1 else 0
+    hot = jax.nn.one_hot(indices, depth, dtype=dtype)
+    if mode == "multi_hot":
+        return hot.max(axis)
+    return (hot if weights is None else hot * weights[..., None]).sum(axis)
+
+
+def batches(data, steps: int | None = None):
+    """Yield the batches of what `adapt` was given.
+
+    Args:
+        data: an array, list or tuple: one batch, in which each element is a sample; or an
+            iterable of batches.
+        steps: the largest number of batches; all if None.
+    """
+    if isinstance(data, (list, tuple, np.ndarray, jax.Array)) or hasattr(data, "to_numpy"):
+        array = array_of(data)
+        yield array[:, None] if array.ndim == 1 else array
+        return
+    if not hasattr(data, "__iter__") and not hasattr(data, "__getitem__"):
+        data = [data]
+    for batch in itertools.islice(iter(data), steps):
+        yield array_of(batch)

@@ -1,0 +1,597 @@
+"""Lookups: from tokens to their numbers in a vocabulary, and back."""
+
+import os
+from collections import Counter
+from itertools import chain, repeat
+
+import numpy as np
+
+from kerata.engine import settings
+from kerata.engine.errors import UnsafeModelError, argument_error, non_negative_int, one_of
+from kerata.layers.preprocessing import hashes, host
+from kerata.layers.preprocessing.host import NOTHING, HostLayer
+
+MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
+_OLD_MODES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
+FILE = "vocabulary.txt"
+
+
+class Lookup(HostLayer):
+    """Base of `StringLookup` and `IntegerLookup`, which say what a token is."""
+
+    vocabulary_dtype = "string"
+
+    def __init__(
+        self,
+        max_tokens=None,
+        num_oov_indices=1,
+        mask_token=None,
+        oov_token=None,
+        vocabulary=None,
+        idf_weights=None,
+        invert=False,
+        output_mode="int",
+        sparse=False,
+        pad_to_max_tokens=False,
+        oov_method="floormod",
+        salt=None,
+        vocabulary_size=None,
+        has_input_vocabulary=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if max_tokens is not None and max_tokens <= 1:
+            raise argument_error("max_tokens", "be greater than 1, or None", max_tokens, self)
+        if pad_to_max_tokens and max_tokens is None:
+            raise argument_error("max_tokens", "be given to be padded to", max_tokens, self)
+        if sparse:
+            raise argument_error("sparse", "be False: outputs are dense", sparse, self)
+        self.output_mode = one_of(
+            "output_mode", _OLD_MODES.get(output_mode, output_mode), MODES, self
+        )
+        if invert and self.output_mode != "int":
+            raise argument_error("output_mode", 'be "int" with invert=True', output_mode, self)
+        if idf_weights is not None and self.output_mode != "tf_idf":
+            must = 'be None unless output_mode="tf_idf"'
+            raise argument_error("idf_weights", must, idf_weights, self)
+        if self.output_mode == "tf_idf" and vocabulary is not None and idf_weights is None:
+            raise argument_error("idf_weights", "be given with `vocabulary`", idf_weights, self)
+        self.max_tokens = max_tokens
+        self.num_oov_indices = non_negative_int("num_oov_indices", num_oov_indices, self)
+        self.mask_token = mask_token
+        self.oov_token = oov_token
+        self.invert = bool(invert)
+        self.sparse = False
+        self.pad_to_max_tokens = bool(pad_to_max_tokens)
+        self.oov_method = one_of("oov_method", oov_method, ("floormod", "farmhash"), self)
+        if salt is not None and self.vocabulary_dtype != "string" and oov_method != "farmhash":
+            raise argument_error("oov_method", 'be "farmhash" with `salt`', oov_method, self)
+        self.salt = as_salt(salt, self)
+        # A vocabulary out of a file is kept with the model's assets, not in the config.
+        self.input_vocabulary = None if isinstance(vocabulary, (str, os.PathLike)) else vocabulary
+        self.input_idf_weights = idf_weights
+        self.idf_weights: np.ndarray | None = None
+        self._fixed = bool(has_input_vocabulary or vocabulary is not None)
+        self._frozen_vocab_size = vocabulary_size
+        self._tokens: list = []
+        self._index: dict = {}
+        self._forget_counts()
+        self._number_tokens()
+        if vocabulary is not None:
+            self.set_vocabulary(vocabulary, idf_weights)
+
+    # The vocabulary.
+
+    def _special_tokens(self) -> list:
+        masks = [self.mask_token] if self._oov_start() else []
+        return masks + [self.oov_token] * self.num_oov_indices
+
+    def _oov_start(self) -> int:
+        return int(self.mask_token is not None and self.output_mode == "int")
+
+    def _token_start(self) -> int:
+        return self._oov_start() + self.num_oov_indices
+
+    def get_vocabulary(self, include_special_tokens=True) -> list:
+        """Return the tokens, in the order of their numbers.
+
+        Args:
+            include_special_tokens: whether to include the mask token and the one that stands for
+                unknown tokens; then a token's place is its number.
+        """
+        return (self._special_tokens() if include_special_tokens else []) + self._tokens
+
+    def vocabulary_size(self) -> int:
+        """Return the number of tokens, the special ones included."""
+        return self._token_start() + len(self._tokens)
+
+    def set_vocabulary(self, vocabulary, idf_weights=None) -> None:
+        """Set the tokens.
+
+        Args:
+            vocabulary: list or array of tokens, or the path of a text file with one on each line;
+                the special tokens may stand at the beginning.
+            idf_weights: weights of the tokens, in the mode "tf_idf" only.
+
+        Raises:
+            ValueError: if a token comes twice, there are more than `max_tokens`, or the weights do
+                not belong to them.
+            FileNotFoundError: if there is no such file.
+        """
+        if (idf_weights is None) == (self.output_mode == "tf_idf"):
+            must = 'be given if, and only if, output_mode="tf_idf"'
+            raise argument_error("idf_weights", must, idf_weights, self)
+        if isinstance(vocabulary, (str, os.PathLike)):
+            vocabulary = self._read(os.fspath(vocabulary))
+        tokens = host.array_of(vocabulary).ravel().tolist()
+        if not tokens:
+            raise argument_error("vocabulary", "hold at least one token", vocabulary, self)
+        tokens = [self._plain_token(t) for t in tokens]
+        start, special = self._token_start(), self._special_tokens()
+        has_special = tokens[:start] == special
+        self._check_tokens(tokens[start:] if has_special else tokens)
+        weights = None
+        if idf_weights is not None:
+            weights = self._front_filled(idf_weights, len(tokens), 0 if has_special else start)
+        self._take(tokens[start:] if has_special else tokens, weights)
+
+    def _read(self, path: str) -> list:
+        if not os.path.exists(path):
+            raise ValueError(f"{self._title()}: there is no such file.\nReceived: {path!r}")
+        with open(path, encoding="utf-8", newline="\n") as file:
+            lines = [line.rstrip("\r") for line in file.read().split("\n")]
+        while lines and not lines[-1]:
+            lines.pop()
+        return lines
+
+    def _check_tokens(self, tokens) -> None:
+        repeated = [t for t, n in Counter(tokens).items() if n > 1]
+        if repeated:
+            raise ValueError(
+                f"{self._title()}: a token may be in the vocabulary only once.\n"
+                f"Received: {repeated[:5]} several times"
+            )
+        reserved = [self.mask_token] + ([self.oov_token] if self.invert else [])
+        for token in reserved:
+            if token is not None and token in tokens:
+                raise ValueError(
+                    f"{self._title()}: special tokens stand at the beginning of the vocabulary, "
+                    f"all of them: {self._special_tokens()}, or are left out.\n"
+                    f"Received: {token!r} at place {tokens.index(token)}"
+                )
+        size = self._token_start() + len(tokens)
+        if self.max_tokens is not None and size > self.max_tokens:
+            raise ValueError(
+                f"{self._title()}: the vocabulary must have at most max_tokens={self.max_tokens} "
+                f"tokens.\nReceived: {size}, the special ones included"
+            )
+
+    def _front_filled(self, weights, count: int, missing: int) -> np.ndarray:
+        """Return weights for all tokens; those of the special ones are the others' mean."""
+        weights = np.asarray(weights, settings.floatx())
+        if weights.shape != (count,):
+            raise ValueError(
+                f"{self._title()}: `idf_weights` must hold a number for each of the {count} "
+                f"tokens of the vocabulary.\nReceived: shape {weights.shape}"
+            )
+        front = np.full(missing, weights.mean(), weights.dtype)
+        back = np.zeros(self._padding(missing + count), weights.dtype)
+        return np.concatenate([front, weights, back])
+
+    def _padding(self, size: int) -> int:
+        return self.max_tokens - size if self.pad_to_max_tokens else 0
+
+    def _take(self, tokens: list, weights) -> None:
+        size = self._token_start() + len(tokens)
+        depends = self.output_mode != "int" and not self.pad_to_max_tokens
+        if depends and self._inbound_nodes and self._frozen_vocab_size not in (None, size):
+            raise RuntimeError(
+                f"{self._title()} is part of a model in which its outputs have "
+                f"{self._frozen_vocab_size} columns: its vocabulary must stay of that size.\n"
+                f"Received: {size} tokens\nMake another layer, or set pad_to_max_tokens=True."
+            )
+        self._tokens = tokens
+        if weights is not None:
+            self.idf_weights = weights
+        self._frozen_vocab_size = size
+        self._number_tokens()
+
+    def _number_tokens(self) -> None:
+        """Make the table from tokens to numbers."""
+        start = self._token_start()
+        index = {t: i for i, t in enumerate(self._tokens, start)}
+        if self.mask_token is not None:
+            index[self.mask_token] = 0 if self.output_mode == "int" else NOTHING
+        # Text may come as str or, from other libraries, as bytes.
+        self._index = index | {t.encode(): i for t, i in index.items() if isinstance(t, str)}
+
+    # Learning it.
+
+    def adapt(self, data, steps=None) -> None:
+        """Learn the vocabulary from data: the most frequent tokens, up to `max_tokens`.
+
+        Tokens that are equally frequent are sorted, the last one first. What was learned before
+        is forgotten.
+
+        Args:
+            data: list or array of tokens; or an iterable of batches of them.
+            steps: how many batches to read; all if None.
+
+        Raises:
+            ValueError: if the layer was given a vocabulary.
+        """
+        self.reset_state()
+        for batch in host.batches(data, steps):
+            self.update_state(batch)
+        self.finalize_state()
+
+    def update_state(self, data) -> None:
+        """Count the tokens of a batch: `(samples, tokens)`, or a single sample `(tokens,)`."""
+        array = host.array_of(data)
+        rows = array.reshape(-1, array.shape[-1]) if array.ndim > 1 else array.reshape(1, -1)
+        self.count_rows([self._token_list(row) for row in rows])
+
+    def count_rows(self, rows: list) -> None:
+        """Count the tokens of samples, each a list of tokens."""
+        if self._fixed:
+            raise ValueError(
+                f"{self._title()} was given its vocabulary: there is nothing to learn.\n"
+                "Make a layer without `vocabulary`, or call set_vocabulary()."
+            )
+        self._counts.update(chain.from_iterable(rows))
+        if self.output_mode == "tf_idf":
+            self._documents += len(rows)
+            self._document_counts.update(chain.from_iterable(map(set, rows)))
+
+    def finalize_state(self) -> None:
+        """Make the vocabulary of what was counted."""
+        if self._fixed or not self._counts:
+            return
+        counts, documents = _joined(self._counts), _joined(self._document_counts)
+        for token in (self.mask_token, self.oov_token):
+            counts.pop(token, None)
+        ordered = sorted(counts.items(), key=lambda item: (item[1], item[0]), reverse=True)
+        tokens = [token for token, _ in ordered]
+        if self.max_tokens:
+            tokens = tokens[: self.max_tokens - self._token_start()]
+        weights = None
+        if self.output_mode == "tf_idf":
+            found = np.array([documents[t] for t in tokens])
+            learned = np.log(1 + self._documents / (1 + found))
+            weights = self._front_filled(learned, len(tokens), self._token_start())
+        self._take(tokens, weights)
+        self._forget_counts()
+
+    def reset_state(self) -> None:
+        """Forget what was counted."""
+        if not self._fixed:
+            self._forget_counts()
+
+    def _forget_counts(self) -> None:
+        self._counts: Counter = Counter()
+        self._document_counts: Counter = Counter()
+        self._documents = 0
+
+    # Looking up.
+
+    @property
+    def output_dtype(self) -> str:
+        """The dtype of the outputs."""
+        if self.invert and self.vocabulary_dtype == "string":
+            return "string"
+        return super().output_dtype
+
+    def _depth(self):
+        return self.max_tokens if self.pad_to_max_tokens else self._frozen_vocab_size
+
+    def _known_depth(self) -> int:
+        depth = self._depth()
+        if depth is None:
+            raise RuntimeError(
+                f"{self._title()} needs a vocabulary before it is called with "
+                f"output_mode={self.output_mode!r}: the width of its outputs follows from it.\n"
+                "Call adapt() or set_vocabulary(), or give pad_to_max_tokens=True."
+            )
+        return depth
+
+    def compute(self, inputs) -> np.ndarray:
+        array = host.array_of(inputs)
+        if self.invert:
+            table = np.array([*self.get_vocabulary(), self.oov_token])
+            known = (array >= 0) & (array < len(table) - 1)
+            return table[np.where(known, array, len(table) - 1).astype("int64")]
+        tokens = self._token_list(array)
+        return self.encoded(self.numbers(tokens, len(tokens)).reshape(array.shape))
+
+    def encoded(self, numbers: np.ndarray) -> np.ndarray:
+        """Return tokens' numbers in the layer's output mode."""
+        if self.output_mode == "int":
+            return numbers
+        mode = "count" if self.output_mode == "tf_idf" else self.output_mode
+        return self.weighted(host.encode(numbers, mode, self._known_depth()))
+
+    def weighted(self, counts: np.ndarray) -> np.ndarray:
+        """Return counts times the tokens' weights, in the mode "tf_idf"."""
+        return counts * self.idf_weights if self.output_mode == "tf_idf" else counts
+
+    def numbers(self, tokens, count: int) -> np.ndarray:
+        """Return the numbers of `count` tokens in an iterable."""
+        unknown = self._oov_start() if self.num_oov_indices == 1 else -1
+        if self.num_oov_indices != 1:
+            tokens = list(tokens)
+        found = np.fromiter(map(self._index.get, tokens, repeat(unknown)), "int64", count)
+        if unknown >= 0 or not (missing := np.flatnonzero(found == -1)).size:
+            return found
+        strangers = [tokens[i] for i in missing]
+        if not self.num_oov_indices:
+            raise ValueError(
+                f"{self._title()} has num_oov_indices=0: all tokens must be in the vocabulary.\n"
+                f"Received: {strangers[:5]}\nGive num_oov_indices=1 to allow others."
+            )
+        found[missing] = self._oov_start() + self._scattered(strangers)
+        return found
+
+    def _scattered(self, tokens: list) -> np.ndarray:
+        """Return a number in [0, num_oov_indices) for each unknown token."""
+        return hashes.buckets(self._as_bytes(tokens), self.num_oov_indices, self.salt)
+
+    # Of the kind of token.
+
+    def _plain_token(self, token):
+        raise NotImplementedError(f"{self._title()} must say what a token is.")
+
+    def _token_list(self, array: np.ndarray) -> list:
+        raise NotImplementedError(f"{self._title()} must say what a token is.")
+
+    def _as_bytes(self, tokens: list) -> list[bytes]:
+        raise NotImplementedError(f"{self._title()} must say what a token is.")
+
+    # Saving.
+
+    def get_config(self) -> dict:
+        config = super().get_config()
+        config.pop("has_input_vocabulary", None)
+        plain = [host.array_of(x).tolist() if x is not None else None for x in self._given()]
+        config["vocabulary"], config["idf_weights"] = plain
+        config["vocabulary_size"] = self._frozen_vocab_size
+        return config
+
+    def _given(self) -> tuple:
+        return self.input_vocabulary, self.input_idf_weights
+
+    @classmethod
+    def from_config(cls, config):
+        """Make a layer from what `get_config` returned."""
+        refuse_path(cls, config)
+        return super().from_config(config)
+
+    def save_own_variables(self, store) -> None:
+        if self.idf_weights is not None:
+            store["idf_weights"] = self.idf_weights
+
+    def load_own_variables(self, store) -> None:
+        if "idf_weights" in store.keys():
+            self.idf_weights = np.asarray(store["idf_weights"])
+
+    def save_assets(self, dir_path) -> None:
+        """Write the vocabulary into a folder, unless it is in the config."""
+        if self.input_vocabulary is None:
+            for token in self._tokens:
+                if isinstance(token, str) and ("\n" in token or "\r" in token):
+                    raise ValueError(
+                        f"{self._title()}: a token with a line break cannot be saved, since the "
+                        f"vocabulary is written line by line.\nReceived: {token!r}"
+                    )
+            path = os.path.join(dir_path, FILE)
+            with open(path, "w", encoding="utf-8", newline="\n") as file:
+                file.write("\n".join(map(str, self.get_vocabulary())))
+
+    def load_assets(self, dir_path) -> None:
+        """Read what `save_assets` wrote."""
+        path = os.path.join(dir_path, FILE)
+        if self.input_vocabulary is not None or not os.path.exists(path):
+            return
+        start = self._token_start()
+        lines = self._read(path)[start:]
+        if lines:
+            weights = self.idf_weights
+            tokens = [self._plain_token(line) for line in lines]
+            self._check_tokens(tokens)
+            self._take(tokens, weights)
+
+
+def _joined(counts: Counter) -> dict:
+    """Return counts of text in which str and bytes are the same."""
+    joined: dict = {}
+    for token, n in counts.items():
+        token = token.decode("utf-8", "replace") if isinstance(token, bytes) else token
+        joined[token] = joined.get(token, 0) + n
+    return joined
+
+
+def as_salt(salt, owner):
+    """Return the key of a hash as a list of two integers, or None.
+
+    Raises:
+        ValueError: if it is neither an integer nor a pair of integers.
+    """
+    pair = [salt, salt] if isinstance(salt, int) else salt
+    if pair is None:
+        return None
+    if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+        raise argument_error("salt", "be an integer or a pair of integers", salt, owner)
+    return [int(k) for k in pair]
+
+
+def refuse_path(cls: type, config: dict) -> None:
+    """Raise if a config names a file to read: a model has its vocabulary in its own file."""
+    if isinstance(config.get("vocabulary"), str):
+        raise UnsafeModelError(
+            f"A config of {cls.__name__} may not name a file to read a vocabulary from.\n"
+            f"Received: vocabulary={config['vocabulary']!r}\n"
+            "Make the layer from your program, with the path, if you trust it."
+        )
+
+
+class StringLookup(Lookup):
+    """Turns strings into the numbers of a vocabulary.
+
+    The number 0 stands for unknown strings (with a `mask_token`: 0 for that, 1 for unknown ones).
+
+    Args:
+        max_tokens: largest size of the vocabulary, special tokens included; None for no limit.
+        num_oov_indices: how many numbers unknown strings share, by their hashes; with 0 they are
+            an error.
+        mask_token: string that gets the number 0 (and counts as nothing in the other modes).
+        oov_token: string that stands for unknown ones in the vocabulary.
+        vocabulary: list or array of strings, or the path of a text file with one on each line.
+            None to learn it with `adapt`.
+        idf_weights: weights of the strings, for the mode "tf_idf".
+        invert: whether to turn numbers into strings.
+        output_mode: "int"; "one_hot", a vector for each string; or, for the strings along the last
+            axis together, "multi_hot" (which are there), "count" (how often) or "tf_idf" (counts
+            times weights).
+        pad_to_max_tokens: whether vectors have `max_tokens` elements, however many are used.
+        sparse: must be False.
+        encoding: how byte strings are encoded.
+        salt: an integer or two, for SipHash in place of FarmHash.
+        **kwargs: `name`, `trainable`, `dtype`.
+
+    Returns:
+        Integers of the inputs' shape, or vectors in `floatx()`; with `invert` a NumPy array of
+        strings.
+
+    Example:
+        >>> layer = kerata.layers.StringLookup(vocabulary=["a", "b", "c"])
+        >>> layer([["a", "c"], ["z", "b"]])
+        Array([[1, 3],
+               [0, 2]], dtype=int32)
+    """
+
+    _input_dtype_hint = "string"
+
+    def __init__(
+        self,
+        max_tokens=None,
+        num_oov_indices=1,
+        mask_token=None,
+        oov_token="[UNK]",
+        vocabulary=None,
+        idf_weights=None,
+        invert=False,
+        output_mode="int",
+        pad_to_max_tokens=False,
+        sparse=False,
+        encoding="utf-8",
+        salt=None,
+        **kwargs,
+    ):
+        self.encoding = encoding
+        super().__init__(
+            max_tokens,
+            num_oov_indices,
+            mask_token,
+            oov_token,
+            vocabulary,
+            idf_weights,
+            invert,
+            output_mode,
+            sparse,
+            pad_to_max_tokens,
+            salt=salt,
+            **kwargs,
+        )
+
+    def _plain_token(self, token):
+        return token.decode(self.encoding) if isinstance(token, bytes) else str(token)
+
+    def _token_list(self, array):
+        return host.text_list(array, self)
+
+    def _as_bytes(self, tokens):
+        return host.as_bytes(tokens, self.encoding)
+
+
+class IntegerLookup(Lookup):
+    """Turns integers into the numbers of a vocabulary.
+
+    The number 0 stands for unknown integers (with a `mask_token`: 0 for that, 1 for unknown ones).
+
+    Args:
+        max_tokens: largest size of the vocabulary, special tokens included; None for no limit.
+        num_oov_indices: how many numbers unknown integers share; with 0 they are an error.
+        mask_token: integer that gets the number 0 (and counts as nothing in the other modes).
+        oov_token: integer that stands for unknown ones in the vocabulary.
+        vocabulary: list or array of integers, or the path of a text file with one on each line.
+            None to learn it with `adapt`.
+        vocabulary_dtype: must be "int64".
+        idf_weights: weights of the integers, for the mode "tf_idf".
+        invert: whether to turn numbers into the vocabulary's integers.
+        output_mode: see `StringLookup`.
+        sparse: must be False.
+        pad_to_max_tokens: whether vectors have `max_tokens` elements, however many are used.
+        oov_method: how unknown integers are spread: "floormod" (remainders) or "farmhash".
+        salt: an integer or two, for SipHash in place of FarmHash.
+        **kwargs: `name`, `trainable`, `dtype`.
+
+    Example:
+        >>> layer = kerata.layers.IntegerLookup(vocabulary=[12, 36, 1138])
+        >>> layer([[12, 1138], [42, 36]])
+        Array([[1, 3],
+               [0, 2]], dtype=int32)
+    """
+
+    _input_dtype_hint = "int64"
+
+    def __init__(
+        self,
+        max_tokens=None,
+        num_oov_indices=1,
+        mask_token=None,
+        oov_token=-1,
+        vocabulary=None,
+        vocabulary_dtype="int64",
+        idf_weights=None,
+        invert=False,
+        output_mode="int",
+        sparse=False,
+        pad_to_max_tokens=False,
+        oov_method="floormod",
+        salt=None,
+        **kwargs,
+    ):
+        self.vocabulary_dtype = one_of("vocabulary_dtype", vocabulary_dtype, ("int64",), "lookup")
+        super().__init__(
+            max_tokens,
+            num_oov_indices,
+            mask_token,
+            oov_token,
+            vocabulary,
+            idf_weights,
+            invert,
+            output_mode,
+            sparse,
+            pad_to_max_tokens,
+            oov_method,
+            salt,
+            **kwargs,
+        )
+
+    def _plain_token(self, token):
+        return int(token)
+
+    def _token_list(self, array):
+        if array.dtype.kind not in "iubf":
+            raise TypeError(
+                f"{self._title()} takes integers.\nReceived: an array of dtype {array.dtype}\n"
+                "For text there is StringLookup."
+            )
+        return array.ravel().astype("int64").tolist()
+
+    def _as_bytes(self, tokens):
+        return [b"%d" % t for t in tokens]
+
+    def _scattered(self, tokens):
+        if self.oov_method == "floormod":
+            return np.array(tokens) % self.num_oov_indices
+        return super()._scattered(tokens)
