@@ -55,7 +55,7 @@ def standardize_dtype(dtype) -> str:
     if not isinstance(name, str):
         name = getattr(dtype, "__name__", str(dtype))
     name = str(name).removeprefix("torch.")
-    if name in ("str", "str_", "object", "object_", "bytes", "bytes_") or name.startswith("str"):
+    if name in ("object", "object_") or name.lower().startswith(("str", "bytes")):
         return "string"
     if name == "bool_":
         return "bool"

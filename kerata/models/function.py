@@ -1,6 +1,7 @@
 """Function: the computation from some symbolic tensors to others, as a graph of operations."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from kerata.engine import tree
 from kerata.engine.errors import argument_error
@@ -49,7 +50,7 @@ class Function(Operation):
         self._inputs_struct = inputs
         self._outputs_struct = outputs
         self._outputs = tree.flatten(outputs)
-        self.nodes, self._operations = _sort_graph(self._inputs, self._outputs)
+        self.nodes, self._operations = sort_graph(self._inputs, self._outputs)
         names = [o.name for o in self._operations]
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
@@ -99,17 +100,7 @@ class Function(Operation):
             The outputs in their structure.
         """
         values = {id(x): value for x, value in zip(self._inputs, inputs, strict=True)}
-        for node in self.nodes:
-            args, kwargs = node.fill_in(values)
-            if call is None:
-                results = node.operation(*args, **kwargs)
-            else:
-                results = call(node.operation, args, kwargs)
-            leaves = tree.flatten(results)
-            if len(leaves) != len(node.outputs):
-                leaves = [x for x in leaves if x is not None]
-            for x, value in zip(node.outputs, leaves, strict=True):
-                values[id(x)] = value
+        run_nodes(self.nodes, values, call)
         return tree.map_structure(lambda x: values[id(x)], self._outputs_struct)
 
     def compute_output_shape(self, input_shape):
@@ -119,13 +110,34 @@ class Function(Operation):
         return tree.map_structure(lambda x: x.shape, found)
 
 
+def run_nodes(nodes: list[Node], values: dict[int, Any], call: Callable | None = None) -> None:
+    """Run calls one after the other.
+
+    Args:
+        nodes: the calls, in order.
+        values: from ids of symbolic tensors to values; what comes out is added.
+        call: see `Function.run`.
+    """
+    for node in nodes:
+        args, kwargs = node.fill_in(values)
+        if call is None:
+            results = node.operation(*args, **kwargs)
+        else:
+            results = call(node.operation, args, kwargs)
+        leaves = tree.flatten(results)
+        if len(leaves) != len(node.outputs):
+            leaves = [x for x in leaves if x is not None]
+        for x, value in zip(node.outputs, leaves, strict=True):
+            values[id(x)] = value
+
+
 def node_of(x: KerasTensor) -> Node:
     """Return the node that a symbolic tensor comes out of."""
     operation, index, _ = x._keras_history
     return operation._inbound_nodes[index]
 
 
-def _sort_graph(inputs, outputs) -> tuple[list[Node], list[Operation]]:
+def sort_graph(inputs, outputs) -> tuple[list[Node], list[Operation]]:
     """Return the nodes between `inputs` and `outputs`, and their operations, in running order.
 
     The order is by depth: the distance to the outputs, the largest first; among equals, the order

@@ -14,8 +14,9 @@ from kerata.engine.errors import unknown_name
 from kerata.engine.masks import get_mask, set_mask
 from kerata.engine.symbolic import FunctionCall, KerasTensor
 from kerata.layers.input_layer import InputLayer
-from kerata.layers.layer import Layer
+from kerata.layers.layer import Layer, is_plain_numbers
 from kerata.models.function import Function, is_input, replay
+from kerata.models.host import Cut, Prepared, is_text, runs_on_host, text_arrays
 from kerata.models.model import Model
 
 
@@ -97,6 +98,8 @@ def spec_of_call(operation, args, kwargs):
 
 def run_graph(model, inputs, mask=None):
     """Run a model's graph on `inputs`."""
+    if isinstance(inputs, Prepared):
+        return _unpacked(cut_of(model).run(inputs))
     flat = arranged(model, inputs)
     if mask is not None:
         for x, m in zip(flat, tree.flatten(mask)):
@@ -105,27 +108,69 @@ def run_graph(model, inputs, mask=None):
     return _unpacked(model._graph.run(flat))
 
 
-def arranged(model, inputs) -> list:
+def cut_of(model) -> Cut | None:
+    """Return where the graph of a model is cut before it is compiled, or None if it is not."""
+    graph = model._graph
+    if graph is None:
+        return None
+    if not hasattr(graph, "cut"):
+        graph.cut = None
+        if any(map(is_text, graph.inputs)) or any(map(runs_on_host, model._flatten_layers())):
+            nested = any(map(_runs_on_host_inside, graph.operations))
+            ends = replay(graph.inputs, graph.output, _inlined) if nested else None
+            graph.cut = Cut(*(ends or (graph.inputs, graph.output)))
+    return graph.cut
+
+
+def _runs_on_host_inside(operation) -> bool:
+    return getattr(operation, "_graph", None) is not None and any(
+        map(runs_on_host, operation._flatten_layers())
+    )
+
+
+def _inlined(operation, args, kwargs):
+    """Call an operation; a model inside, part of which runs on the host, layer by layer."""
+    if _runs_on_host_inside(operation):
+        return _unpacked(operation._graph.run(arranged(operation, args[0]), _inlined))
+    return operation(*args, **kwargs)
+
+
+def on_host(model, inputs) -> Prepared:
+    """Run the part of a model that does not belong to the compiled step."""
+    cut = cut_of(model)
+    assert cut is not None
+    return cut.prepare(arranged(model, inputs, as_given=True))
+
+
+def arranged(model, inputs, as_given: bool = False) -> list:
     """Return `inputs` as a flat list in the order of the model's inputs, with their ranks.
 
     Data may come in the structure of the inputs, as a flat list, or as a dict by input name. An
-    axis of size 1 at the end is added or taken away where that makes the rank fit.
+    axis of size 1 at the end is added or taken away where that makes the rank fit. Arrays of
+    NumPy become JAX's, unless they are wanted `as_given`.
     """
     graph = model._graph
     wanted = graph.inputs
+    if any(map(is_text, wanted)):
+        inputs = text_arrays(graph.input, inputs)
     names = [x._keras_history.operation.name for x in wanted]
     flat = _in_order(model, graph.input, inputs, names)
     if len(flat) != len(wanted):
-        shapes = [tuple(getattr(x, "shape", ())) for x in flat]
+        shapes = ", ".join(str(tuple(getattr(x, "shape", ()))) for x in flat[:4])
+        hint = "\nIf these are samples, make one array of them: np.stack(x)."
         raise ValueError(
             f"{model._title()} takes {len(wanted)} input(s): {names}.\n"
             f"Received: {len(flat)} tensor(s), of shapes {shapes}"
+            + (", …" if len(flat) > 4 else "")
+            + (hint if len(flat) > len(wanted) == 1 else "")
         )
-    return [_fit(model, x, t) for x, t in zip(flat, wanted)]
+    return [_fit(model, x, t, as_given) for x, t in zip(flat, wanted)]
 
 
 def _in_order(model, structure, inputs, names) -> list:
     """Return the leaves of `inputs` in the order of a model's inputs."""
+    if len(names) == 1 and is_plain_numbers(inputs):
+        return [np.asarray(inputs)]
     if _nests_alike(structure, inputs):
         return tree.flatten(inputs)
     if isinstance(inputs, dict):
@@ -176,7 +221,7 @@ def _warn_of_structure(model, keys, inputs):
     )
 
 
-def _fit(model, x, wanted):
+def _fit(model, x, wanted, as_given=False):
     """Return input `x` as a tensor of the wanted rank and dtype."""
     name = wanted._keras_history.operation.name
     if x is None:
@@ -187,21 +232,29 @@ def _fit(model, x, wanted):
             f"Make it with Input(..., optional=True) if it may be missing."
         )
     result = x
-    if not isinstance(x, KerasTensor) and wanted.dtype != "string":
+    if not isinstance(x, KerasTensor) and (is_text(wanted) or as_given):
+        result = x if hasattr(x, "shape") and hasattr(x, "dtype") else np.asarray(x)
+    if not isinstance(x, KerasTensor) and not is_text(wanted):
         if isinstance(x, np.ndarray) and x.dtype.kind in "USO":
             model._refuse_dtype(x)
-        result = jnp.asarray(x, dtypes.canonical(wanted.dtype))
+        if not as_given:
+            result = jnp.asarray(x, dtypes.canonical(wanted.dtype))
     shape, expected = tuple(result.shape), wanted.shape
     if len(shape) == len(expected) + 1 and shape[-1] == 1:
-        result = ops.squeeze(result, axis=-1)
+        text = isinstance(result, np.ndarray)
+        result = result[..., 0] if text else ops.squeeze(result, axis=-1)
     elif len(shape) == len(expected) - 1 and expected[-1] == 1:
-        result = ops.expand_dims(result, axis=-1)
+        text = isinstance(result, np.ndarray)
+        result = result[..., None] if text else ops.expand_dims(result, axis=-1)
     fits = len(result.shape) == len(expected) and all(
         a is None or b is None or a == b for a, b in zip(result.shape[1:], expected[1:])
     )
     if not fits:
-        short = len(shape) == len(expected) - 1
-        hint = "\nIf this is a single sample, add a batch axis: x[None]." if short else ""
+        hint = ""
+        if len(shape) == len(expected) - 1:
+            hint = "\nIf this is a single sample, add a batch axis: x[None]."
+            if len(shape) > 1 and shape[1:] == expected[1:-1]:
+                hint = "\nIf the channel axis is missing, add it: x[..., None]."
         raise ValueError(
             f"{model._title()} needs shape {expected} for its input {name!r} (None: any size).\n"
             f"Received: shape {shape}{hint}"

@@ -1,14 +1,18 @@
 """Sequential: layers one after the other."""
 
+from collections.abc import Iterable
+
 from kerata.engine import tree
 from kerata.engine.configurable import deserialize, publish_as, serialize
+from kerata.engine.errors import argument_error
 from kerata.engine.masks import get_mask, set_mask
 from kerata.engine.symbolic import KerasTensor
 from kerata.layers.calling import call_signature
 from kerata.layers.input_layer import Input, InputLayer
 from kerata.layers.layer import Layer
 from kerata.models.function import Function
-from kerata.models.functional import arranged, spec_of_call
+from kerata.models.functional import arranged, on_host, spec_of_call
+from kerata.models.host import text_arrays
 from kerata.models.model import Model
 
 
@@ -36,6 +40,9 @@ class Sequential(Model):
         return Layer.__new__(cls)
 
     def __init__(self, layers=None, trainable=True, name=None):
+        if isinstance(layers, (Layer, str)) or not isinstance(layers or (), Iterable):
+            must = "be a list of layers: Sequential([first, second])"
+            raise argument_error("layers", must, layers, "Sequential", TypeError)
         super().__init__(trainable=trainable, name=name)
         self._stack: list[Layer] = []
         for layer in layers or ():
@@ -65,9 +72,10 @@ class Sequential(Model):
 
                 layer = Lambda(layer)
             else:
+                hint = f"\nMake one: {layer.__name__}(...)" if isinstance(layer, type) else ""
                 raise ValueError(
                     f"{self._title()} takes layers.\n"
-                    f"Received: {layer!r} of type {type(layer).__name__}"
+                    f"Received: {layer!r} of type {type(layer).__name__}{hint}"
                 )
         first = self.__dict__.get("_input_layer")
         if isinstance(layer, InputLayer):
@@ -155,10 +163,24 @@ class Sequential(Model):
 
     def _build_for(self, arguments):
         if not self.built:
-            x = next(iter(arguments.values()))
+            x = text_arrays(None, next(iter(arguments.values())))
             if hasattr(x, "shape"):
                 self.build((None, *tuple(x.shape)[1:]) if len(x.shape) else x.shape)
             self._finish_build()
+
+    def _on_host(self):
+        first = self._stack[0] if self._stack else None
+        if not self.built and getattr(first, "_input_dtype_hint", None) == "string":
+            return self._built_on_host
+        return super()._on_host()
+
+    def _built_on_host(self, x):
+        x = text_arrays(None, x)
+        self._build_for({"inputs": x})
+        return x if self._graph is None else on_host(self, x)
+
+    def _runs_its_graph(self) -> bool:
+        return type(self).call is Sequential.call
 
     def call(self, inputs, training=None, mask=None):
         """Compute the outputs."""
