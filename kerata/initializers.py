@@ -5,6 +5,7 @@ returns the same numbers at every call; so does one without a seed, which picks 
 when it is made. With a `SeedGenerator` every call draws new numbers.
 """
 
+import functools
 import math
 
 import jax
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kerata.engine import variable
+from kerata.engine.arrays import filled, sample
 from kerata.engine.configurable import (
     Configurable,
     deserialize as _deserialize,
@@ -26,6 +28,8 @@ from kerata.engine.rng import SeedGenerator, draw_seed, make_default_seed
 
 # The standard deviation of a unit normal distribution cut off at two standard deviations.
 _TRUNCATED_STDDEV = 0.87962566103423978
+
+_truncated_normal = functools.partial(jax.random.truncated_normal, lower=-2.0, upper=2.0)
 
 
 class Initializer(Configurable):
@@ -56,14 +60,14 @@ class Zeros(Initializer):
     """All zeros."""
 
     def __call__(self, shape, dtype=None):
-        return jnp.zeros(shape, standardize_dtype(dtype))
+        return filled(shape, 0, standardize_dtype(dtype))
 
 
 class Ones(Initializer):
     """All ones."""
 
     def __call__(self, shape, dtype=None):
-        return jnp.ones(shape, standardize_dtype(dtype))
+        return filled(shape, 1, standardize_dtype(dtype))
 
 
 class Constant(Initializer):
@@ -152,8 +156,8 @@ class RandomNormal(RandomInitializer):
         super().__init__(seed)
 
     def __call__(self, shape, dtype=None):
-        draw = jax.random.normal(self._key(), shape, self._dtype(dtype))
-        return draw * self.stddev + self.mean
+        dtype = self._dtype(dtype)
+        return sample(jax.random.normal, self._key(), shape, dtype, self.stddev, self.mean)
 
 
 class TruncatedNormal(RandomInitializer):
@@ -171,8 +175,8 @@ class TruncatedNormal(RandomInitializer):
         super().__init__(seed)
 
     def __call__(self, shape, dtype=None):
-        draw = jax.random.truncated_normal(self._key(), -2.0, 2.0, shape, self._dtype(dtype))
-        return draw * self.stddev + self.mean
+        dtype = self._dtype(dtype)
+        return sample(_truncated_normal, self._key(), shape, dtype, self.stddev, self.mean)
 
 
 class RandomUniform(RandomInitializer):
@@ -190,7 +194,8 @@ class RandomUniform(RandomInitializer):
         super().__init__(seed)
 
     def __call__(self, shape, dtype=None):
-        return jax.random.uniform(self._key(), shape, self._dtype(dtype), self.minval, self.maxval)
+        bounds = {"minval": self.minval, "maxval": self.maxval}
+        return sample(jax.random.uniform, self._key(), shape, self._dtype(dtype), **bounds)
 
 
 class VarianceScaling(RandomInitializer):
@@ -242,11 +247,11 @@ class VarianceScaling(RandomInitializer):
         key = self._key()
         if self.distribution == "truncated_normal":
             stddev = math.sqrt(variance) / _TRUNCATED_STDDEV
-            return jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype) * stddev
+            return sample(_truncated_normal, key, shape, dtype, stddev)
         if self.distribution == "untruncated_normal":
-            return jax.random.normal(key, shape, dtype) * math.sqrt(variance)
+            return sample(jax.random.normal, key, shape, dtype, math.sqrt(variance))
         limit = math.sqrt(3.0 * variance)
-        return jax.random.uniform(key, shape, dtype, -limit, limit)
+        return sample(jax.random.uniform, key, shape, dtype, minval=-limit, maxval=limit)
 
 
 def fans(shape, input_axes=None, output_axes=None) -> tuple[int, int]:

@@ -31,6 +31,9 @@ def _same_start_for_all():
     np.random.seed(0)
     yield
     settings.restore(saved)
-    policies.set_dtype_policy(policy if policy.name != settings.floatx() else None)
+    if policy.name == settings.floatx():
+        policies.reset_dtype_policy()
+    else:
+        policies.set_dtype_policy(policy)
     custom_objects.clear()
     custom_objects.update(registered)

@@ -1,5 +1,6 @@
 """Every example in a docstring runs and prints what it says."""
 
+import builtins
 import doctest
 import importlib
 import pkgutil
@@ -19,6 +20,8 @@ MODULES = sorted(
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
     module = importlib.import_module(name)
-    names = vars(module) | {"kerata": kerata, "np": np, "jax": jax, "jnp": jax.numpy}
+    # Not those that hide a builtin from the other modules' users, as `kerata.ops.slice` would.
+    own = {name: thing for name, thing in vars(module).items() if not hasattr(builtins, name)}
+    names = own | {"kerata": kerata, "np": np, "jax": jax, "jnp": jax.numpy}
     failed, _ = doctest.testmod(module, globs=names, optionflags=OPTIONS)
     assert not failed, "the differences are printed above"

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from kerata.engine import naming, scopes, settings
+from kerata.engine.arrays import filled
 from kerata.engine.configurable import CustomObjectScope, deserialize, is_serialized
 from kerata.engine.errors import argument_error, nearest
 from kerata.engine.transforms import jit, lift
@@ -30,7 +31,7 @@ _compiled: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 def zeros_like(variable) -> jax.Array:
     """Return zeros of a variable's shape and dtype: where most slots start."""
-    return jnp.zeros(variable.shape, variable.dtype)
+    return filled(variable.shape, 0, variable.dtype)
 
 
 class Optimizer(OptimizerState):

@@ -17,7 +17,7 @@ def clear_session(free_memory: bool = True) -> None:
     """
     naming.reset()
     rng.reset()
-    policies.set_dtype_policy(None)
+    policies.reset_dtype_policy()
     symbolic.forget_results()
     if free_memory:
         jax.clear_caches()

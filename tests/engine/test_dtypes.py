@@ -81,7 +81,7 @@ def test_the_default_policy_can_be_set():
     try:
         assert kerata.layers.Dense(1).compute_dtype == "bfloat16"
     finally:
-        kerata.config.set_dtype_policy(None)
+        kerata.config.set_dtype_policy("float32")
     assert kerata.config.dtype_policy().name == "float32"
 
 
