@@ -7,8 +7,9 @@ __version__ = "0.1.0"
 
 # Where the public names live; nothing is imported before it is used.
 _NAMESPACES = (
-    "activations callbacks config constraints datasets dtype_policies initializers layers losses "
-    "metrics models ops optimizers random regularizers saving tree utils backend"
+    "activations applications callbacks config constraints data datasets distillation "
+    "distribution dtype_policies export initializers layers legacy losses metrics models ops optimizers "
+    "preprocessing random regularizers saving tree utils visualization wrappers backend"
 ).split()
 
 _NAMES = {
@@ -26,6 +27,7 @@ _NAMES = {
     "Operation": "engine.symbolic",
     "Optimizer": "optimizers",
     "Regularizer": "regularizers",
+    "RematScope": "engine.rematerialization",
     "Sequential": "models",
     "StatelessScope": "engine.scopes",
     "Variable": "engine.variable",

@@ -11,9 +11,12 @@ from kerata.training.callbacks import (
     LambdaCallback as LambdaCallback,
     LearningRateScheduler as LearningRateScheduler,
     ModelCheckpoint as ModelCheckpoint,
+    OrbaxCheckpoint as OrbaxCheckpoint,
     ProgbarLogger as ProgbarLogger,
     ReduceLROnPlateau as ReduceLROnPlateau,
+    RemoteMonitor as RemoteMonitor,
     SwapEMAWeights as SwapEMAWeights,
+    TensorBoard as TensorBoard,
     TerminateOnNaN as TerminateOnNaN,
 )
 

@@ -10,6 +10,7 @@ hold, then what came ("Received: ..."), then, where it helps, what to do.
 
 import difflib
 import numbers
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -24,6 +25,76 @@ class StateError(KerataError):
 
 class UnsafeModelError(KerataError, ValueError):
     """A model file asks for something that a file may not do; nothing of it was run."""
+
+
+def reword(error: Exception) -> None:
+    """Put an error that passed through JAX in our words, in place.
+
+    What JAX adds about its own traceback goes, and so do its long explanations of a tensor that
+    was used as if it had a value.
+    """
+    notes = getattr(error, "__notes__", None)
+    if notes:
+        notes[:] = [n for n in notes if "JAX has removed its internal frames" not in str(n)]
+    if type(error).__module__ != "jax.errors" or type(error).__name__ not in _NEEDS_A_VALUE:
+        return
+    came = re.search(r"\w+\[[\d, ]*\]", str(error))
+    what, instead = _NEEDS_A_VALUE[type(error).__name__]
+    error.args = (
+        f"A tensor has no value while the code around it is compiled, so {what}.\n"
+        f"Received: a tensor {came[0] if came else ''}\n{instead}\nTo look at values, run it "
+        "uncompiled: compile(..., run_eagerly=True) for a model; call a function without jit().",
+    )
+
+
+_NUMBER = (
+    "float(), int(), range() and .item() cannot take it",
+    "Compute with it as it is; a number that the program may depend on goes into "
+    "jit(..., static_argnames=...).",
+)
+_NEEDS_A_VALUE = {
+    "TracerBoolConversionError": (
+        "`if`, `while`, `and` and bool() cannot take it",
+        "Use kerata.ops.cond, where, while_loop and logical_and in their place.",
+    ),
+    "TracerArrayConversionError": (
+        "NumPy cannot take it",
+        "Use the functions of kerata.ops, or of jax.numpy, in place of NumPy's.",
+    ),
+    "NonConcreteBooleanIndexError": (
+        "it cannot choose how many elements there will be",
+        "Keep all elements: kerata.ops.where(mask, x, 0), or weights of 0 and 1.",
+    ),
+    "ConcretizationTypeError": _NUMBER,
+    "TracerIntegerConversionError": _NUMBER,
+}
+
+
+def with_unknown_sizes(error: Exception, again: Exception) -> Exception:
+    """Return `error`, in whose words the numbers that are others in `again` become None.
+
+    Args:
+        error: what evaluating a function with one size in place of unknown dimensions raised.
+        again: what it raised with another size.
+    """
+    if type(error) is type(again) and len(error.args) == len(again.args):
+        error.args = tuple(map(_with_unknown, error.args, again.args))
+        notes, others = getattr(error, "__notes__", []), getattr(again, "__notes__", [])
+        notes[:] = map(_with_unknown, notes, others) if len(notes) == len(others) else notes
+    return error
+
+
+def _with_unknown(text, again):
+    if not (isinstance(text, str) and isinstance(again, str)):
+        return text
+    parts, others = re.split(r"(\d+)", text), re.split(r"(\d+)", again)
+    if parts[::2] == others[::2]:
+        for i in range(1, len(parts), 2):
+            # Numbers in names only count how many there are.
+            if parts[i] != others[i] and not re.search(r"[\w.]$", parts[i - 1]):
+                parts[i] = "None"
+        return "".join(parts)
+    return text
 
 
 def nearest(name: object, options: Iterable[str], n: int = 3) -> list[str]:
@@ -64,7 +135,8 @@ def argument_error(name: str, must: str, value: object, owner=None, kind=ValueEr
     return kind(f"{_where(owner)}`{name}` must {must}.\nReceived: {name}={value!r}")
 
 
-def _is_int(value: object) -> bool:
+def is_int(value: object) -> bool:
+    """Return whether `value` is an integer, Python's or NumPy's, and no bool."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
@@ -76,7 +148,7 @@ def positive_int(name: str, value, owner=None) -> int:
     """
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if not _is_int(value) or value < 1:
+    if not is_int(value) or value < 1:
         raise argument_error(name, "be a positive integer", value, owner)
     return int(value)
 
@@ -87,7 +159,7 @@ def non_negative_int(name: str, value, owner=None) -> int:
     Raises:
         ValueError: if it is not a whole number of at least 0.
     """
-    if not _is_int(value) or value < 0:
+    if not is_int(value) or value < 0:
         raise argument_error(name, "be an integer of at least 0", value, owner)
     return int(value)
 
@@ -116,11 +188,11 @@ def int_tuple(name: str, value, length: int, owner=None, allow_zero: bool = Fals
     """
     least = 0 if allow_zero else 1
     must = f"be an integer or a tuple of {length} integers, each at least {least}"
-    values = (value,) * length if _is_int(value) else value
+    values = (value,) * length if is_int(value) else value
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise argument_error(name, must, value, owner)
     values = tuple(values)
-    if len(values) != length or not all(_is_int(v) and v >= least for v in values):
+    if len(values) != length or not all(is_int(v) and v >= least for v in values):
         raise argument_error(name, must, value, owner)
     return tuple(int(v) for v in values)
 
@@ -135,3 +207,14 @@ def probability(name: str, value: Any, owner=None) -> float:
     if not (is_number and 0 <= value <= 1):
         raise argument_error(name, "be a number between 0 and 1", value, owner)
     return value
+
+
+def foreign_format(what: str, format) -> NotImplementedError:
+    """Return the error for writing a model as a program of another framework."""
+    return NotImplementedError(
+        f"{what}: kerata does not write programs of other frameworks.\n"
+        f"Received: format={format!r}\n"
+        'For another program with kerata: model.save("model.keras"). For one with JAX alone:\n'
+        "jax.export.export(jax.jit(model.predict_step))(jax.ShapeDtypeStruct((1, 4), 'float32')), "
+        "with the shape of your inputs; it has the methods serialize() and mlir_module()."
+    )

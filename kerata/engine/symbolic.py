@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from kerata.engine import dtypes, naming, tree
+from kerata.engine import dtypes, naming, rematerialization, tree
 from kerata.engine.configurable import Configurable
 from kerata.engine.errors import StateError
 from kerata.engine.scopes import Scope, ambient
@@ -226,6 +226,8 @@ class Operation(Configurable):
         name: name; made from the class's name if None.
     """
 
+    _remat_scope: rematerialization.RematScope | None = None
+
     def __init__(self, name=None):
         name = naming.auto_name(type(self).__name__) if name is None else name
         if not isinstance(name, str) or "/" in name:
@@ -236,11 +238,22 @@ class Operation(Configurable):
         self.name = name
         self._inbound_nodes: list[Node] = []
         self._outbound_nodes: list[Node] = []
+        self._remat_scope = rematerialization.current_scope()
 
     def __call__(self, *args, **kwargs):
         if is_symbolic(args, kwargs):
             return self.symbolic_call(*args, **kwargs)
-        return self.call(*args, **kwargs)
+        return self.rematerialized_call(self.call, *args, **kwargs)(*args, **kwargs)
+
+    def rematerialized_call(self, layer_call, *args, **kwargs):
+        """Return `layer_call` as the `RematScope` wants it in which this was made.
+
+        Args:
+            layer_call: the method that computes the outputs.
+            *args: what it will be called with.
+            **kwargs: likewise.
+        """
+        return rematerialization.wrapped(self._remat_scope, self, layer_call, args, kwargs)
 
     def call(self, *args, **kwargs):
         """Compute the outputs. Subclasses write this."""

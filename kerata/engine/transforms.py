@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kerata.engine import scopes
-from kerata.engine.errors import KerataError, StateError
+from kerata.engine import placement, scopes
+from kerata.engine.errors import KerataError, StateError, reword
 from kerata.engine.scopes import Scope
 from kerata.engine.variable import Variable
 
@@ -150,7 +150,7 @@ class _Program:
             raise _MoreVariables
         self.owner.compilations += 1
         self._fresh = True
-        return outputs, [scope.values[id(v)] for v in self.written]
+        return outputs, [placement.put(scope.values[id(v)], v._layout) for v in self.written]
 
     def run(self, leaves):
         # One thread at a time takes the arrays of variables away and puts new ones in their place.
@@ -215,8 +215,8 @@ def _others(variables, known):
 
 def _buffer(x):
     try:
-        return x.unsafe_buffer_pointer()
-    except Exception:  # NumPy arrays, numbers, arrays over several devices
+        return x.addressable_data(0).unsafe_buffer_pointer()
+    except Exception:  # NumPy arrays, numbers
         return id(x)
 
 

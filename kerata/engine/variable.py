@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kerata.engine import dtypes, naming, scopes
+from kerata.engine import dtypes, naming, placement, scopes
+from kerata.engine.arrays import owned
 from kerata.engine.errors import StateError, one_of
 
 # What finds an object by its name: `kerata.initializers`, above, puts its `get` here.
@@ -32,7 +33,8 @@ class Variable:
         aggregation: how values of several replicas are joined; kept, not used.
         synchronization: when replicas are synchronized; kept, not used.
         name: last part of its path; numbered ("variable_1") if None.
-        layout: sharding of the value: a `jax.sharding.Sharding`, or None.
+        layout: how the value lies on devices: a `kerata.distribution.TensorLayout` or a sharding
+            of JAX; what the distribution in force says if None.
 
     Raises:
         ValueError: if the name holds "/", or the shape is missing or not fully known.
@@ -71,15 +73,16 @@ class Variable:
         self.regularizer = None
         self._constraint = None
         self.overwrite_with_gradient = False
-        self._layout = layout
+        self._layout = placement.sharding(layout)
         # True when somebody outside may hold the very array that is stored here: it is then
         # copied, not donated, when a compiled function replaces it.
         self._lent = False
         with scopes.outside():
             self._array = self._initial_value(initializer, shape, dtype)
-        if self._layout is not None:
-            self._array = jax.device_put(self._array, self._layout)
-        self._shape = tuple(self._array.shape)
+            self._shape = tuple(self._array.shape)
+            if self._layout is None:
+                self._layout = placement.layout_of(self)
+            self._array = placement.put(self._array, self._layout)
         self._dtype = dtypes.standardize_dtype(self._array.dtype)
 
     def _initial_value(self, initializer, shape, dtype):
@@ -181,8 +184,8 @@ class Variable:
             ValueError: if the shape differs.
         """
         value = self._checked(value)
-        if self._layout is not None and not isinstance(value, jax.core.Tracer):
-            value = jax.device_put(value, self._layout)
+        if not isinstance(value, jax.core.Tracer):
+            value = placement.put(value, self._layout)
         self._set(value)
         return value
 

@@ -155,3 +155,8 @@ from kerata.layers.wrappers import (
 )
 
 publish(globals())
+from kerata.layers.recurrent_convolution import (
+    ConvLSTM1D as ConvLSTM1D,
+    ConvLSTM2D as ConvLSTM2D,
+    ConvLSTM3D as ConvLSTM3D,
+)

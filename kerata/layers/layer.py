@@ -8,8 +8,8 @@ import warnings
 import jax
 import numpy as np
 
-from kerata.engine import dtypes, policies, scopes, tree
-from kerata.engine.errors import argument_error, nearest
+from kerata.engine import dtypes, placement, policies, scopes, tree
+from kerata.engine.errors import argument_error, nearest, reword
 from kerata.engine.input_spec import InputSpec as InputSpec, check_inputs
 from kerata.engine.masks import get_mask as get_mask, set_mask as set_mask
 from kerata.engine.symbolic import (
@@ -157,7 +157,10 @@ class Layer(Building, State, Operation):
                     outputs = self.symbolic_call(*args, **kwargs)
                 else:
                     with scopes.AutocastScope(self._autocast_dtype()):
-                        outputs = self.call(*args, **kwargs)
+                        call = self.rematerialized_call(self.call, *args, **kwargs)
+                        outputs = call(*args, **kwargs)
+                        if placement.current.distribution is not None:
+                            outputs = placement.constrain(outputs, self.path)
                 if self.activity_regularizer is not None and not symbolic:
                     for x in tree.flatten(outputs):
                         penalty = self.activity_regularizer(x)

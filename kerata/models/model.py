@@ -310,6 +310,10 @@ class Model(Trainer, Layer):
 
                 return functional_from_config(cls, config)
             return super().from_config(config)
+    def rematerialized_call(self, layer_call, *args, **kwargs):
+        """Return `layer_call`: the layers inside are rematerialized, each for itself."""
+        return layer_call
+
 
     def build_from_config(self, config) -> None:
         """Build the model for the shapes in `config`, as it was when it was saved."""

@@ -173,7 +173,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
 
     Args:
         filepath: path of a `.keras` file, of an older `.h5` file, or of a folder that
-            `save_model(zipped=False)` made.
+            `save_model(zipped=False)` or `kerata.callbacks.OrbaxCheckpoint` made.
         custom_objects: dict from name to class or function, for those not registered.
         compile: whether to compile the model as it was, with the optimizer's state.
         safe_mode: accepted for compatibility: code in a file is never run.
@@ -188,7 +188,10 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     path = os.fspath(filepath)
     with custom_object_scope(custom_objects or {}):
         if os.path.isdir(path):
-            return _load_folder(path, compile, safe_mode)
+            from kerata.saving import orbax
+
+            load = orbax.load_model if orbax.is_checkpoint(path) else _load_folder
+            return load(path, compile, safe_mode)
         check_file(path)
         if path.endswith(_H5) and not zipfile.is_zipfile(path):
             from kerata.saving import legacy
@@ -330,8 +333,8 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs) -> None:
 
     Args:
         model: the model; it must be built.
-        filepath: path of a `.weights.h5`, `.weights.json` or `.keras` file, or of an older `.h5`
-            file.
+        filepath: path of a `.weights.h5`, `.weights.json` or `.keras` file, of an older `.h5`
+            file, or of a folder of `kerata.callbacks.OrbaxCheckpoint`.
         skip_mismatch: whether to leave layers whose weights do not fit as they are, with a
             warning.
         **kwargs: `by_name=True`, for older `.h5` files: layers are found by their names;
@@ -349,6 +352,12 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs) -> None:
     by_name = kwargs.pop("by_name", False)
     skip = kwargs.pop("objects_to_skip", None) or ()
     _refuse_arguments(kwargs)
+    if os.path.isdir(path):
+        from kerata.saving import orbax
+
+        if orbax.is_checkpoint(path):
+            _check_built(model, "load into")
+            return orbax.load_weights(model, path)
     if path.endswith((".weights.h5", ".keras", shards.SUFFIX)):
         if by_name:
             raise ValueError(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from kerata.engine import placement
 from kerata.training.feeding import Stream
 
 # Steps that may be under way on the device while the host goes on. Enough to hide the host's work;
@@ -60,7 +61,7 @@ def run(
     done = 0
     for step, (count, batches) in zip(itertools.count(0, size), _chunks(stream, limit, size)):
         begin(step)
-        result = function(batches)
+        result = function(placement.put_batch(batches))
         done += count
         if after_step is not None:
             after_step(count, result)

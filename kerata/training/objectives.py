@@ -38,7 +38,7 @@ class CompiledLoss:
         self._weights = loss_weights
         self.trackers: list[LossTracker] = []
         self.outputs: OutputMap | None = None
-        # Of each output that has a loss: (index, loss, weight, tracker or None).
+        # Of each loss: (index of its output, loss, weight, tracker or None).
         self.terms: list[tuple[int, Any, float | None, LossTracker | None]] = []
 
     @property
@@ -57,21 +57,33 @@ class CompiledLoss:
             ValueError: if losses or weights do not match the outputs.
         """
         outputs = OutputMap(y_pred, output_names)
-        chosen = outputs.spread(self._loss, "loss", is_leaf=_is_loss, broadcast=True, partial=False)
+        chosen = outputs.spread(
+            self._loss, "loss", is_leaf=_is_one_or_list, broadcast=True, partial=False
+        )
         weights = self._spread_weights(outputs, chosen)
-        active = [i for i, loss in enumerate(chosen) if loss is not None]
+        active = [
+            (i, loss, weight)
+            for i, several in enumerate(chosen)
+            for loss, weight in _with_weights(several, weights[i])
+        ]
         taken: set[str] = {"loss"}
         terms = []
-        for i in active:
+        for i, loss, weight in active:
             tracker = None
             if len(active) > 1:
                 prefix, with_name = outputs.loss_prefix(i)
-                name = prefix + (f"{loss_name(chosen[i])}_loss" if with_name else "loss")
+                with_name = with_name or (isinstance(chosen[i], list) and len(chosen[i]) > 1)
+                name = prefix + (f"{loss_name(loss)}_loss" if with_name else "loss")
                 tracker = LossTracker(name=_fresh(name, taken))
-            terms.append((i, chosen[i], weights[i], tracker))
+            terms.append((i, loss, weight, tracker))
         self.terms = terms
         self.trackers = [t for *_, t in terms if t is not None]
         self.outputs = outputs
+
+    @property
+    def _active(self) -> list[int]:
+        """The outputs that have losses."""
+        return sorted({i for i, *_ in self.terms})
 
     def _spread_weights(self, outputs, chosen) -> list:
         if isinstance(self._weights, (int, float)) and outputs.count == 1:
@@ -81,7 +93,7 @@ class CompiledLoss:
                 f"`loss_weights` must have one weight for each of the {outputs.count} outputs.\n"
                 f"Received: loss_weights={self._weights!r}"
             )
-        weights = outputs.spread(self._weights, "loss_weights", is_leaf=_is_number)
+        weights = outputs.spread(self._weights, "loss_weights", is_leaf=_is_weights)
         for i, weight in enumerate(weights):
             if weight is not None and chosen[i] is None:
                 weights[i] = None
@@ -103,7 +115,7 @@ class CompiledLoss:
             self.build(y_pred)
         assert self.outputs is not None
         predictions = tree.flatten(y_pred)
-        targets = spread_targets(self.outputs, y_true, [i for i, *_ in self.terms])
+        targets = spread_targets(self.outputs, y_true, self._active)
         weights = self.outputs.spread(sample_weight, "sample_weight", broadcast=True)
         total = None
         for i, loss, weight, tracker in self.terms:
@@ -134,7 +146,7 @@ class CompiledLoss:
             ValueError: if they cannot.
         """
         assert self.outputs is not None
-        targets = spread_targets(self.outputs, y_true, [i for i, *_ in self.terms])
+        targets = spread_targets(self.outputs, y_true, self._active)
         for i, loss, *_ in self.terms:
             if isinstance(targets[i], np.ndarray) and targets[i].ndim:
                 shape = (len(targets[i]), *shapes[i][1:])
@@ -211,8 +223,8 @@ class CompiledMetrics(metrics.Metric):
             y_pred: predictions, likewise.
         """
         outputs = OutputMap(y_pred, self._names)
-        plain = outputs.spread(self._plain, "metrics", is_leaf=_is_metrics)
-        weighted = outputs.spread(self._weighted, "weighted_metrics", is_leaf=_is_metrics)
+        plain = outputs.spread(self._plain, "metrics", is_leaf=_is_one_or_list)
+        weighted = outputs.spread(self._weighted, "weighted_metrics", is_leaf=_is_one_or_list)
         targets = spread_targets(outputs, y_true, list(range(outputs.count)))
         predictions = tree.flatten(y_pred)
         entries = []
@@ -284,8 +296,27 @@ def _is_loss(value) -> bool:
     return not tree.is_nested(value) or is_serialized(value)
 
 
-def _is_metrics(value) -> bool:
-    """Whether `value` is a metric, or a list of metrics, of one output."""
+def _is_weights(value) -> bool:
+    """Whether `value` is the weight of an output's loss, or a list of those of its losses."""
+    return _is_number(value) or (isinstance(value, (list, tuple)) and all(map(_is_number, value)))
+
+
+def _with_weights(losses, weight):
+    """Yield (loss, weight) for each loss of an output."""
+    if losses is None:
+        return
+    losses = losses if isinstance(losses, (list, tuple)) else [losses]
+    weights = weight if isinstance(weight, (list, tuple)) else [weight] * len(losses)
+    if len(losses) != len(weights):
+        raise ValueError(
+            f"`loss_weights` must have a number for each of the {len(losses)} losses of an output."
+            f"\nReceived: {weight}"
+        )
+    yield from zip(losses, weights)
+
+
+def _is_one_or_list(value) -> bool:
+    """Whether `value` is the loss or metric, or a list of those, of one output."""
     if _is_loss(value):
         return True
     return isinstance(value, (list, tuple)) and all(_is_loss(v) and v is not None for v in value)

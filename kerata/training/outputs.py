@@ -149,7 +149,7 @@ class OutputMap:
             parts = list(value)
         elif isinstance(value, (list, tuple)) and len(value) == size and all(map(is_leaf, value)):
             return list(value)  # flat, although the outputs are nested
-        elif is_leaf(value) and broadcast:
+        elif broadcast and is_leaf(value) and not isinstance(value, (list, tuple)):
             return [value] * size
         else:
             raise self._mismatch(argument, value, f"{len(keys)} entries, one for each output")

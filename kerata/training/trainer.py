@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from kerata.engine import rng, settings, tree
+from kerata.engine import placement, rng, settings, tree
 from kerata.engine.errors import non_negative_int, positive_int
 from kerata.engine.symbolic import KerasTensor, abstract_eval
 from kerata.training import checks, loop, steps
@@ -358,7 +358,7 @@ class Trainer(Stepping):
         feed = make_feed(x, y, sample_weight, batch_size=size, class_weight=class_weight)
         stream = Stream(feed)
         self._prepare(stream, name, f"{name.removesuffix('_step')}_on_batch()")
-        return stream.peek()
+        return placement.put_batch(stream.peek())
 
     def _on_batch(self, name, batch, return_dict):
         logs = _as_logs(self._function_of_one(name)(batch), name)

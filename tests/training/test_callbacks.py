@@ -58,8 +58,8 @@ def play(callback, values, name="val_loss", model=None):
 
 
 NAMES = """BackupAndRestore CSVLogger Callback CallbackList EarlyStopping History LambdaCallback
-LearningRateScheduler ModelCheckpoint ProgbarLogger ReduceLROnPlateau SwapEMAWeights
-TerminateOnNaN""".split()
+LearningRateScheduler ModelCheckpoint OrbaxCheckpoint ProgbarLogger ReduceLROnPlateau
+RemoteMonitor SwapEMAWeights TensorBoard TerminateOnNaN""".split()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -326,3 +326,34 @@ def test_a_loss_in_a_list_of_one_belongs_to_its_output():
     target = np.ones((4, 1), "float32")
     history = model.fit(data, {"a": target, "b": target}, verbose=0).history
     assert set(history) == {"loss", "a_loss", "b_loss"}
+
+
+@pytest.mark.parametrize(
+    "outputs, loss, weights, expected",
+    [
+        ("ab", [["mse", "mae"], "mse"], None, {"a_mse_loss": 9, "a_mae_loss": 3, "b_loss": 9}),
+        ("ab", {"a": ["mse", "mae"]}, None, {"a_mse_loss": 9, "a_mae_loss": 3}),
+        ("ab", [["mse"], ["mae"]], [2.0, 3.0], {"a_loss": 9, "b_loss": 3, "loss": 27}),
+        ("ab", [["mse", "mae"], "mse"], [[1.0, 2.0], 3.0], {"loss": 42}),
+        ("ab", [["mse", "mae"], "mse"], [2.0, 1.0], {"loss": 33}),
+        ("a", ["mse", "mae"], [1.0, 10.0], {"a_mse_loss": 9, "a_mae_loss": 3, "loss": 39}),
+        ("a", ["mse"], None, {"loss": 9}),
+    ],
+)
+def test_an_output_may_have_several_losses(outputs, loss, weights, expected):
+    inputs = kerata.Input((1,))
+    made = [kerata.layers.Identity(name=name)(inputs) for name in outputs]
+    model = kerata.Model(inputs, made if len(made) > 1 else made[0])
+    loss = {**loss, **({} if "b" in loss else {"b": None})} if isinstance(loss, dict) else loss
+    model.compile("sgd", loss, loss_weights=weights)
+    x = np.full((2, 1), 3.0)
+    y = [0 * x for _ in made] if len(made) > 1 else 0 * x
+    found = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert found | expected == found
+
+
+def test_weights_of_several_losses_must_be_as_many():
+    model = kerata.Sequential([kerata.Input((1,)), kerata.layers.Identity()])
+    model.compile("sgd", ["mse", "mae"], loss_weights=[1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="each of the 2 losses"):
+        model.evaluate(np.ones((2, 1)), np.ones((2, 1)), verbose=0)

@@ -11,7 +11,9 @@ from kerata.training.callbacks.monitor import (
     EarlyStopping as EarlyStopping,
     ReduceLROnPlateau as ReduceLROnPlateau,
 )
+from kerata.training.callbacks.orbax import OrbaxCheckpoint as OrbaxCheckpoint
 from kerata.training.callbacks.progress import ProgbarLogger as ProgbarLogger
+from kerata.training.callbacks.remote import RemoteMonitor as RemoteMonitor
 from kerata.training.callbacks.simple import (
     CSVLogger as CSVLogger,
     LambdaCallback as LambdaCallback,
@@ -19,3 +21,4 @@ from kerata.training.callbacks.simple import (
     SwapEMAWeights as SwapEMAWeights,
     TerminateOnNaN as TerminateOnNaN,
 )
+from kerata.training.callbacks.tensorboard import TensorBoard as TensorBoard
