@@ -34,12 +34,12 @@ FIGURES = (
 )
 
 
-def interpreters(peers, extra):
+def interpreters(peers, extra, known=PEERS):
     """Return {peer: path of the first Python that has what the peer needs}."""
     found = {}
     for python in [sys.executable, *extra]:
         for peer in peers:
-            library, backend, packages = PEERS[peer]
+            library, backend, packages = known[peer]
             needed = {library or "torch", backend or library or "torch", *packages}
             code = (
                 "import sys, importlib.util as u\n"

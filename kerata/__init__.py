@@ -8,8 +8,9 @@ __version__ = "0.1.0"
 # Where the public names live; nothing is imported before it is used.
 _NAMESPACES = (
     "activations applications callbacks config constraints data datasets distillation "
-    "distribution dtype_policies export initializers layers legacy losses metrics models ops optimizers "
-    "preprocessing random regularizers saving tree utils visualization wrappers backend"
+    "distribution dtype_policies export initializers layers legacy losses metrics "
+    "mixed_precision models ops optimizers preprocessing quantizers random regularizers "
+    "saving tree utils visualization wrappers backend"
 ).split()
 
 _NAMES = {
@@ -26,10 +27,12 @@ _NAMES = {
     "Function": "models.function",
     "Operation": "engine.symbolic",
     "Optimizer": "optimizers",
+    "Quantizer": "quantizers",
     "Regularizer": "regularizers",
     "RematScope": "engine.rematerialization",
     "Sequential": "models",
     "StatelessScope": "engine.scopes",
+    "SymbolicScope": "engine.scopes",
     "Variable": "engine.variable",
     "device": "engine.devices",
     "grad": "engine.transforms",

@@ -17,23 +17,41 @@ ROWS = [
     ["engine"],
     ["kernels"],
     ["ops"],
-    ["activations", "initializers", "regularizers", "constraints", "random"],
+    ["activations", "initializers", "regularizers", "constraints", "random", "quantizers"],
     ["layers", "losses", "metrics", "optimizers", "utils"],
     ["training"],
     ["models"],
     ["saving", "data"],
-    ["applications", "datasets", "distribution", "cli"],
+    [
+        "applications",
+        "datasets",
+        "distribution",
+        "distillation",
+        "visualization",
+        "wrappers",
+        "cli",
+    ],
 ]
 HEIGHT = {room: height for height, rooms in enumerate(ROWS) for room in rooms}
 
 # What a plain call may reach for above its own room, inside a function: the methods of Model and
-# the callbacks that save are the one seam. Everything else is a mistake.
-SEAMS = {("models", "saving"), ("training", "saving")}
+# the callbacks that save; and `kerata.utils` shows the loaders, and
+# saves. Everything else is a mistake.
+SEAMS = {("models", "saving"), ("training", "saving"), ("utils", "data"), ("utils", "saving")}
 
 REQUIRED = {"jax", "numpy", "h5py", "PIL", "rich", "grain"}
 WITH_JAX = {"jaxlib", "ml_dtypes", "scipy"}
 # Imported inside the functions that need them.
-OPTIONAL = {"matplotlib", "sklearn", "threadpoolctl", "pandas", "torch", "pydot", "safetensors"}
+OPTIONAL = {
+    "IPython",
+    "matplotlib",
+    "sklearn",
+    "threadpoolctl",
+    "pandas",
+    "torch",
+    "pydot",
+    "safetensors",
+}
 FORBIDDEN = {"keras", "tensorflow", "flax", "optax", "pickle", "marshal", "shelve", "dill"}
 
 
@@ -127,10 +145,9 @@ def test_only_known_packages_are_imported():
             package = module.split(".")[0]
             if package == "kerata" or package in sys.stdlib_module_names - FORBIDDEN:
                 continue
-            # The pictures' own module is imported where pictures are drawn.
-            allowed = (
-                REQUIRED | WITH_JAX | (OPTIONAL if not top or path.name == "pictures.py" else set())
-            )
+            # These modules themselves are imported where they are needed.
+            late = not top or path.name in ("pictures.py", "estimators.py")
+            allowed = REQUIRED | WITH_JAX | (OPTIONAL if late else set())
             if package not in allowed:
                 wrong.append(f"{path.relative_to(ROOT)}:{line} imports {module}")
     assert not wrong, "\n".join(wrong)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kerata.engine import naming
+from kerata.engine import naming, scopes
 from kerata.engine.configurable import Configurable
 from kerata.engine.variable import Variable
 
@@ -48,12 +48,49 @@ class SeedGenerator(Configurable):
 
     def next(self, ordered: bool = True) -> jax.Array:
         """Return the next seed, uint32 of shape (2,), and advance."""
+        element = getattr(_global, "element", None)
+        if element is not None and scopes.current_scope() is None:
+            return element.draw(self)
         seed = self.state.value
         self.state.assign(seed + jnp.array([0, 1], "uint32"))
         return seed
 
     def get_config(self) -> dict:
         return {"seed": self.seed}
+
+
+class ElementSeeds:
+    """While the block runs, what this thread draws from generators follows from `key` as well.
+
+    The generators themselves do not advance. So what is drawn for one element of a data set does
+    not depend on which elements other threads have made before.
+
+    Args:
+        key: integers of at least 0.
+        base: integer that stands for the seed of the thread's global generator.
+    """
+
+    def __init__(self, key: tuple[int, ...], base: int = 0):
+        self.key = key
+        self.base = base
+        self._counts: dict[int, int] = {}
+
+    def __enter__(self):
+        self._outer = getattr(_global, "element", None)
+        _global.element = self
+        return self
+
+    def __exit__(self, *exception):
+        _global.element = self._outer
+
+    def draw(self, generator: SeedGenerator) -> jax.Array:
+        """Return the next seed of `generator` for this key."""
+        count = self._counts.get(id(generator), 0)
+        self._counts[id(generator)] = count + 1
+        is_global = generator is getattr(_global, "generator", None)
+        seed = (self.base if is_global else generator.seed) & 0xFFFFFFFF
+        mixed = np.random.SeedSequence([seed, *self.key]).generate_state(1)[0]
+        return jnp.array([mixed, count], "uint32")
 
 
 def make_default_seed() -> int:

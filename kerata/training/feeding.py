@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import jax
 import numpy as np
 
-from kerata.engine import tree
+from kerata.engine import placement, tree
 from kerata.training import checks
 from kerata.training.batches import (
     ClassWeights,
@@ -22,8 +22,11 @@ from kerata.training.batches import (
     plain_batch,
     to_floatx,
 )
-from kerata.utils.numerical import pack_x_y_sample_weight
+from kerata.utils.numerical import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from kerata.utils.py_dataset import PyDataset, read_in_order
+
+# What `cardinality()` returns for data without end, as in TensorFlow.
+ENDLESS = -1
 
 
 def permutation(seed: tuple[int, ...], number: int, length: int) -> np.ndarray:
@@ -45,12 +48,14 @@ class Feed:
         infinite: whether a pass never ends.
         one_shot: whether there is only one pass.
         seed: integers that the order follows from, where there is an order to choose.
+        prepare: function of the inputs of a batch that makes what the step gets, or None.
     """
 
     num_batches: int | None = None
     seed: tuple[int, ...] = (0,)
     infinite = False
     one_shot = False
+    prepare: Callable | None = None
 
     def batches(self, number: int, start: int = 0) -> Iterator:
         """Yield the batches of pass `number`, from position `start` on."""
@@ -206,6 +211,9 @@ class IterableFeed(Feed):
         try:
             length = len(source)
         except TypeError:
+            # TensorFlow's data sets have no length, but a cardinality, if they are without end.
+            cardinality = getattr(source, "cardinality", None)
+            self.infinite = callable(cardinality) and int(cardinality()) == ENDLESS
             return
         if length == 0:
             raise _no_batches(source)
@@ -219,6 +227,43 @@ class IterableFeed(Feed):
             if self._lists_are_tuples and isinstance(batch, list):
                 batch = tuple(batch)
             yield _prepared(batch, self.class_weights)
+
+
+class DatasetFeed(Feed):
+    """Batches of a `kerata.data.Dataset`, or what can be read like one from any place on.
+
+    They are made, and brought to the device, in other threads while steps run.
+
+    Args:
+        source: the data set; it has `cardinality()`, `next_pass` and
+            `iterate(number, start, transform)`.
+        class_weights: `ClassWeights`, or None.
+    """
+
+    def __init__(self, source, *, class_weights=None):
+        count = source.cardinality()
+        if count == 0:
+            raise _no_batches(source)
+        self.source = source
+        self.infinite = count == ENDLESS
+        self.num_batches = count if count > 0 else None
+        self.seed = (source.next_pass,)
+        self.class_weights = class_weights
+
+    def batches(self, number: int, start: int = 0) -> Iterator:
+        return self.source.iterate(self.seed[0] + number, start, self._on_device)
+
+    def _on_device(self, batch):
+        batch = _prepared(batch, self.class_weights)
+        if placement.current.distribution is not None:  # each device gets a part, later
+            return batch
+        return jax.tree_util.tree_map(_put, batch)
+
+
+def _put(leaf):
+    if isinstance(leaf, np.ndarray) and leaf.dtype.kind not in "OSU":
+        return jax.device_put(leaf)
+    return leaf
 
 
 def _no_batches(source) -> ValueError:
@@ -248,7 +293,15 @@ def is_array(x) -> bool:
 
 
 def make_feed(
-    x, y=None, sample_weight=None, *, batch_size=None, shuffle=False, class_weight=None, seed=(0,)
+    x,
+    y=None,
+    sample_weight=None,
+    *,
+    batch_size=None,
+    shuffle=False,
+    class_weight=None,
+    seed=(0,),
+    text=False,
 ) -> Feed:
     """Return the feed for what a user gave to `fit`, `evaluate` or `predict`.
 
@@ -260,6 +313,7 @@ def make_feed(
         shuffle: see `ArrayFeed`.
         class_weight: dict from class index to weight, or None.
         seed: integers that the order follows from.
+        text: whether `x` may hold text.
 
     Raises:
         ValueError, TypeError: if the data cannot be what it has to be; see `checks`.
@@ -270,7 +324,7 @@ def make_feed(
     if tree.is_nested(x) or is_array(x) or x is None:
         x, y, sample_weight = (as_arrays(part) for part in (x, y, sample_weight))
         for name, leaf in checks.named_leaves(x, y, sample_weight):
-            checks.check_leaf(name, leaf)
+            checks.check_leaf(name, leaf, text)
         return ArrayFeed(
             x, y, sample_weight, batch_size=batch_size or 32, shuffle=shuffle, seed=seed,
             class_weights=class_weights,
@@ -282,6 +336,8 @@ def make_feed(
                 f"Received: x of type {type(x).__name__}, and {name}\n"
                 "Let each batch be (x, y) or (x, y, sample_weight)."
             )
+    if hasattr(x, "iterate") and hasattr(x, "next_pass"):
+        return DatasetFeed(x, class_weights=class_weights)
     if isinstance(x, PyDataset):
         return PyDatasetFeed(x, shuffle=shuffle, seed=seed, class_weights=class_weights)
     if not isinstance(x, Iterable) and not hasattr(x, "__getitem__"):
@@ -380,6 +436,13 @@ class Stream:
         if not self.position:
             self.feed.on_pass_begin()
         self._iterator = iter(self.feed.batches(self.number, self.position))
+        if self.feed.prepare is not None:
+            self._iterator = map(self._prepared, self._iterator)
+
+    def _prepared(self, batch):
+        assert self.feed.prepare is not None
+        x, y, sample_weight = unpack_x_y_sample_weight(batch)
+        return pack_x_y_sample_weight(self.feed.prepare(x), y, sample_weight)
 
     def _end(self) -> None:
         self.feed.on_pass_end()
