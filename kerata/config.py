@@ -18,6 +18,7 @@ from kerata.engine.settings import (
     image_data_format as image_data_format,
     is_flash_attention_enabled as is_flash_attention_enabled,
     is_interactive_logging_enabled as is_interactive_logging_enabled,
+    is_nnx_enabled as is_nnx_enabled,
     is_traceback_filtering_enabled as is_traceback_filtering_enabled,
     max_epochs as max_epochs,
     max_steps_per_epoch as max_steps_per_epoch,

@@ -124,10 +124,22 @@ class Configurable:
 def _recording(cls: type, init):
     @functools.wraps(init)
     def __init__(self, *args, **kwargs):
+        if cls.__module__.startswith("kerata."):
+            args = tuple(map(_plain, args))
+            kwargs = {name: _plain(value) for name, value in kwargs.items()}
         self.__dict__.setdefault("_arguments", {}).setdefault(cls, (args, kwargs))
         init(self, *args, **kwargs)
 
     return __init__
+
+
+def _plain(value):
+    """Return an argument with Python's integers in place of NumPy's."""
+    if isinstance(value, np.integer):
+        return int(value)
+    if type(value) in (list, tuple) and any(isinstance(x, np.integer) for x in value):
+        return type(value)(map(_plain, value))
+    return value
 
 
 def to_config(value):
@@ -274,7 +286,7 @@ _READERS = {
 }
 
 
-def deserialize(config, custom_objects: Mapping | None = None, safe_mode: bool = True):
+def deserialize(config, custom_objects: Mapping | None = None, safe_mode: bool = True, **kwargs):
     """Return the object that `serialize` wrote as `config`.
 
     Only public classes of kerata and objects that the program registered or passes in
@@ -284,6 +296,7 @@ def deserialize(config, custom_objects: Mapping | None = None, safe_mode: bool =
         config: plain data.
         custom_objects: dict from name to class or function.
         safe_mode: accepted for compatibility: code in a config is never run.
+        **kwargs: `module_objects`, a dict in which `config` may be a name, as in Keras 2.
 
     Raises:
         ValueError: if a class or function is unknown.
@@ -292,7 +305,12 @@ def deserialize(config, custom_objects: Mapping | None = None, safe_mode: bool =
     """
     if custom_objects:
         with CustomObjectScope(custom_objects):
-            return deserialize(config, safe_mode=safe_mode)
+            return deserialize(config, safe_mode=safe_mode, **kwargs)
+    module_objects = kwargs.pop("module_objects", None)
+    if kwargs:
+        raise TypeError(f"deserialize_keras_object() has no arguments {sorted(kwargs)}.")
+    if isinstance(config, str) and module_objects:
+        return registry.get_registered_object(config, None, module_objects) or config
     if type(config) in (list, tuple):
         return type(config)(deserialize(x, safe_mode=safe_mode) for x in config)
     if not isinstance(config, Mapping):

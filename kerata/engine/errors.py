@@ -38,7 +38,7 @@ def reword(error: Exception) -> None:
         notes[:] = [n for n in notes if "JAX has removed its internal frames" not in str(n)]
     if type(error).__module__ != "jax.errors" or type(error).__name__ not in _NEEDS_A_VALUE:
         return
-    came = re.search(r"\w+\[[\d, ]*\]", str(error))
+    came = re.search(r"\w+\[[\w, ]*\]", str(error))
     what, instead = _NEEDS_A_VALUE[type(error).__name__]
     error.args = (
         f"A tensor has no value while the code around it is compiled, so {what}.\n"
@@ -81,6 +81,8 @@ def with_unknown_sizes(error: Exception, again: Exception) -> Exception:
         error.args = tuple(map(_with_unknown, error.args, again.args))
         notes, others = getattr(error, "__notes__", []), getattr(again, "__notes__", [])
         notes[:] = map(_with_unknown, notes, others) if len(notes) == len(others) else notes
+        if isinstance(error.__cause__, Exception) and isinstance(again.__cause__, Exception):
+            with_unknown_sizes(error.__cause__, again.__cause__)
     return error
 
 
@@ -117,6 +119,12 @@ def unknown_name(kind: str, name: object, options: Iterable[str], hint: str = ""
     if hint:
         lines.append(hint)
     return ValueError("\n".join(lines))
+
+
+def short(value: object, length: int = 60) -> str:
+    """Return `repr(value)`, cut to a length."""
+    text = repr(value)
+    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def _where(owner: object) -> str:

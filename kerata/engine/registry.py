@@ -17,8 +17,9 @@ from kerata.engine.errors import unknown_name
 
 # Packages that may be imported to find a public object, because they are our own.
 NAMESPACES = frozenset(
-    """activations applications callbacks constraints dtype_policies initializers layers losses
-    metrics models ops optimizers quantizers random regularizers saving utils""".split()
+    """activations applications callbacks constraints distillation dtype_policies initializers
+    layers losses metrics models ops optimizers quantizers random regularizers saving
+    utils""".split()
 )
 
 _public: dict[tuple[str, str], object] = {}

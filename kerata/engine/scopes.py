@@ -117,6 +117,19 @@ class StatelessScope(Scope):
         self.write(*update)
 
 
+class SymbolicScope:
+    """Marks a block in which tensors are only symbolic; accepted for compatibility.
+
+    kerata knows by the tensors themselves, so nothing depends on it.
+    """
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        pass
+
+
 def current_scope() -> Scope | None:
     """Return the innermost scope of this thread, or None."""
     return _state.scopes[-1] if _state.scopes else None

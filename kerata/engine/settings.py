@@ -147,6 +147,11 @@ def is_flash_attention_enabled() -> bool | None:
     return _current.flash_attention
 
 
+def is_nnx_enabled() -> bool:
+    """Return whether variables and layers are those of Flax's NNX: never."""
+    return False
+
+
 def max_epochs() -> int | None:
     """Return the upper limit of epochs of every `fit`, or None."""
     return _current.max_epochs

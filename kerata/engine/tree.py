@@ -8,6 +8,8 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Mapping
 from typing import Any
 
+from kerata.engine.errors import is_int
+
 
 class MAP_TO_NONE:
     """Returned by the function given to `traverse` to put None in a leaf's place."""
@@ -257,14 +259,14 @@ def traverse(func, structure, top_down: bool = True):
 def is_shape(x) -> bool:
     """Return whether `x` is a shape: a tuple or list of integers and None."""
     return isinstance(x, (list, tuple)) and all(
-        d is None or (isinstance(d, int) and not isinstance(d, bool)) for d in x
+        d is None or is_int(d) for d in x
     )
 
 
 def map_shape_structure(func, structure):
     """Apply `func` to every shape (tuple or list of integers and None) in `structure`."""
     if is_shape(structure):
-        return func(tuple(structure))
+        return func(tuple(None if d is None else int(d) for d in structure))
     if not is_nested(structure):
         raise ValueError(f"Not a structure of shapes. Received: {structure!r}")
     return _rebuild(structure, [map_shape_structure(func, c) for _, c in _children(structure)])

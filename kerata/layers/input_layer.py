@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 
 from kerata.engine import dtypes, tree
-from kerata.engine.errors import argument_error
+from kerata.engine.errors import argument_error, is_int
 from kerata.engine.input_spec import InputSpec
 from kerata.engine.symbolic import KerasTensor, Node
 from kerata.layers.layer import Layer
@@ -134,7 +134,7 @@ class InputLayer(Layer):
 
 
 def _as_shape(name, shape, owner) -> tuple:
-    shape = (shape,) if isinstance(shape, int) else shape
+    shape = (shape,) if is_int(shape) else shape
     if isinstance(shape, (list, tuple)):
         shape = tuple(int(d) if isinstance(d, np.integer) else d for d in shape)
     if not tree.is_shape(shape) or any(d is not None and d < 0 for d in shape):

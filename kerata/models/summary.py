@@ -1,7 +1,6 @@
 """The table that `Model.summary()` prints."""
 
 import io
-import re
 import shutil
 
 import numpy as np
@@ -10,10 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from kerata.engine import dtypes, tree
-from kerata.engine.errors import unknown_name
 from kerata.engine.settings import is_interactive_logging_enabled
 from kerata.layers.input_layer import InputLayer
 from kerata.layers.layer import Layer
+from kerata.utils.plotting import layers_between
 
 _BITS = {"bool": 8, "bfloat16": 16, "float8_e4m3fn": 8, "float8_e5m2": 8, "int4": 4, "uint4": 4}
 
@@ -86,27 +85,6 @@ def _connections(layer, used) -> str:
     return ", ".join(found) or "-"
 
 
-def _chosen(layers, layer_range):
-    """Return the layers between two names, or patterns of names, both included."""
-    if layer_range is None:
-        return layers
-    if len(layer_range) != 2 or not all(isinstance(x, str) for x in layer_range):
-        raise ValueError(
-            f"`layer_range` must be a pair of layer names.\nReceived: layer_range={layer_range!r}"
-        )
-
-    def matching(pattern):
-        found = [i for i, x in enumerate(layers) if x.name == pattern] or [
-            i for i, x in enumerate(layers) if re.match(pattern, x.name)
-        ]
-        if not found:
-            raise unknown_name("layer", pattern, [x.name for x in layers])
-        return found
-
-    ends = sorted((matching(layer_range[0])[0], matching(layer_range[1])[-1]))
-    return layers[ends[0] : ends[1] + 1]
-
-
 def print_summary(
     model,
     line_length=None,
@@ -145,7 +123,7 @@ def print_summary(
             for child in layer.layers:
                 add(child, depth + 1)
 
-    for layer in _chosen(_listed(model), layer_range):
+    for layer in layers_between(_listed(model), layer_range):
         add(layer, 0)
     lines = _render(model, table, width)
     if print_fn is not None:
@@ -164,11 +142,15 @@ def _listed(model) -> list[Layer]:
 
 
 def _is_chain(graph) -> bool:
-    return len(graph.inputs) == 1 and all(
-        len(node.input_tensors) == 1 and len(node.operation._inbound_nodes) == 1
-        for node in graph.nodes
-        if isinstance(node.operation, Layer)
-    ) and all(isinstance(node.operation, Layer) for node in graph.nodes)  # fmt: skip
+    called = {id(node.operation) for node in graph.nodes}
+    return (
+        len(graph.inputs) == 1
+        and len(called) == len(graph.nodes)
+        and all(
+            isinstance(node.operation, Layer) and len(node.input_tensors) == 1
+            for node in graph.nodes
+        )
+    )
 
 
 def _count(layer) -> int:

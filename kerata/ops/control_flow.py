@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from kerata.engine import transforms
+from kerata.engine.errors import is_int
 from kerata.engine.op import op
 from kerata.engine.transforms import lift
 from kerata.ops.arguments import array, integers
@@ -185,7 +186,7 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
         (Array(6, dtype=int32), Array([0, 2, 9], dtype=int32))
     """
     _callable("f", f)
-    if not isinstance(unroll, bool) and (not isinstance(unroll, int) or unroll < 1):
+    if not isinstance(unroll, bool) and (not is_int(unroll) or unroll < 1):
         raise ValueError(f"`unroll` must be a positive integer or a bool.\nReceived: {unroll=}")
     if xs is None and length is None:
         raise ValueError("One of `xs` and `length` must be given.\nReceived: both None")

@@ -6,7 +6,7 @@ import numpy as np
 from jax import lax
 
 from kerata.engine.dtypes import as_array
-from kerata.engine.errors import one_of, positive_int
+from kerata.engine.errors import is_int, one_of, positive_int
 from kerata.engine.op import op
 from kerata.ops.arguments import array, arrays, concrete, integers, one_axis
 
@@ -43,7 +43,7 @@ def _check_integers(x, keys):
     for k in keys:
         if k is Ellipsis:
             axis += x.ndim - used
-        elif isinstance(k, int) and not isinstance(k, bool) and axis < x.ndim:
+        elif is_int(k) and axis < x.ndim:
             if not -x.shape[axis] <= k < x.shape[axis]:
                 raise IndexError(
                     f"Axis {axis} has {x.shape[axis]} elements.\n"

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kerata.engine.dtypes import canonical
-from kerata.engine.errors import one_of
+from kerata.engine.errors import is_int, one_of
 from kerata.engine.op import op
 from kerata.ops.arguments import array, axes, one_axis, rank_at_least
 
@@ -349,7 +349,7 @@ def array_split(x, indices_or_sections, axis=0):
         [Array([1, 2], dtype=int32), Array([3], dtype=int32)]
     """
     x = array(x)
-    if isinstance(indices_or_sections, int) and indices_or_sections < 1:
+    if is_int(indices_or_sections) and indices_or_sections < 1:
         raise ValueError(
             "`indices_or_sections` must be positive.\n"
             f"Received: indices_or_sections={indices_or_sections}"

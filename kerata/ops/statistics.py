@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from kerata.engine.dtypes import as_float
-from kerata.engine.errors import non_negative_int, one_of
+from kerata.engine.errors import is_int, non_negative_int, one_of
 from kerata.engine.op import op
 from kerata.ops.arguments import array, axes, common_float
 
@@ -169,7 +169,7 @@ def histogram(x, bins=10, range=None):
     x = array(x)
     if x.ndim != 1:
         raise ValueError(f"`x` must have one axis.\nReceived: shape {x.shape}")
-    if not isinstance(bins, int) or isinstance(bins, bool) or bins < 1:
+    if not is_int(bins) or bins < 1:
         raise ValueError(f"`bins` must be a positive integer.\nReceived: bins={bins!r}")
     if range is not None and (len(range) != 2 or range[1] < range[0]):
         raise ValueError(f"`range` must be (least, greatest).\nReceived: range={range!r}")

@@ -158,6 +158,11 @@ class Compiling:
         return self._compiled
 
     @property
+    def compiled_loss(self):
+        """The loss that `compile` was given, as a function `(y, y_pred, sample_weight, size)`."""
+        return None if self._compiled is None else self._compiled.loss
+
+    @property
     def run_eagerly(self) -> bool:
         """Whether steps run operation by operation."""
         return self._run_eagerly

@@ -1,6 +1,8 @@
 """What holds for every layer, checked on one instance of each."""
 
+import copy
 import json
+import pickle
 from typing import Any, NamedTuple
 
 import jax
@@ -10,7 +12,7 @@ import pytest
 
 import kerata
 from kerata import KerasTensor, layers
-from kerata.engine import tree
+from kerata.engine import naming, tree
 from kerata.engine.masks import get_mask, set_mask
 
 pytestmark = pytest.mark.usefixtures("quick_weights")
@@ -39,10 +41,11 @@ class Case(NamedTuple):
 
 
 def case(name, args, shape, weights=0, unknown=(1,), kwargs=None, **more):
-    def make(**options):
+    def make(convert=lambda x: x, **options):
         inside = {k: v for k, v in options.items() if k == "dtype"}
-        parts = [a(**inside) if callable(a) else a for a in args]
-        return getattr(layers, name)(*parts, **(kwargs or {}), **options)
+        parts = [a(**inside) if callable(a) else convert(a) for a in args]
+        named = {key: convert(value) for key, value in (kwargs or {}).items()}
+        return getattr(layers, name)(*parts, **named, **options)
 
     return Case(name, make, shape, weights, unknown, **more)
 
@@ -146,7 +149,8 @@ CASES = [
 # of their families check them.
 ELSEWHERE = set(
     """Lambda Layer Wrapper InputLayer GRUCell LSTMCell SimpleRNNCell StackedRNNCells
-    MultiHeadAttention GroupQueryAttention""".split()
+    MultiHeadAttention GroupQueryAttention JaxLayer FlaxLayer TFSMLayer
+    TorchModuleWrapper""".split()
 )
 HERE = [c for c in CASES if hasattr(layers, c.name)]
 
@@ -234,6 +238,32 @@ def test_config_makes_an_equal_layer(c):
     again = layers.deserialize(written)
     assert type(again) is type(layer)
     assert json.loads(json.dumps(layers.serialize(again))) == written
+
+
+@each
+def test_integers_may_be_those_of_numpy(c):
+    def convert(x):
+        if isinstance(x, tuple | list):
+            return type(x)(map(convert, x))
+        return np.int64(x) if type(x) is int else x
+
+    config = c.make(convert, name="mine").get_config()
+    naming.reset()
+    expected = c.make(name="mine").get_config()
+    assert json.loads(json.dumps(config)) == json.loads(json.dumps(expected))
+
+
+@each
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies_and_pickles_are_equal(c, duplicate):
+    layer = c.make()
+    layer.build(c.shape)
+    twin = duplicate(layer)
+    assert twin.built and twin.get_config() == layer.get_config()
+    assert [v.path for v in twin.weights] == [v.path for v in layer.weights]
+    for mine, theirs in zip(layer.weights, twin.weights, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), theirs.numpy())
+        assert mine is not theirs
 
 
 @each

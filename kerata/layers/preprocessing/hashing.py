@@ -60,10 +60,10 @@ class Hashing(_Hashed):
     """
 
     def __init__(
-        self, num_bins, mask_value=None, salt=None, output_mode="int", sparse=False, dtype=None,
-        **kwargs,
-    ):  # fmt: skip
+        self, num_bins, mask_value=None, salt=None, output_mode="int", sparse=False, **kwargs
+    ):
         modes = ("int", "one_hot", "multi_hot", "count")
+        dtype = kwargs.pop("dtype", None)
         super().__init__(num_bins, output_mode, modes, sparse, dtype, **kwargs)
         self.mask_value = mask_value
         self.salt = as_salt(salt, self)

@@ -483,6 +483,7 @@ class StringLookup(Lookup):
         pad_to_max_tokens=False,
         sparse=False,
         encoding="utf-8",
+        name=None,
         salt=None,
         **kwargs,
     ):
@@ -499,6 +500,7 @@ class StringLookup(Lookup):
             sparse,
             pad_to_max_tokens,
             salt=salt,
+            name=name,
             **kwargs,
         )
 
@@ -558,6 +560,7 @@ class IntegerLookup(Lookup):
         pad_to_max_tokens=False,
         oov_method="floormod",
         salt=None,
+        name=None,
         **kwargs,
     ):
         self.vocabulary_dtype = one_of("vocabulary_dtype", vocabulary_dtype, ("int64",), "lookup")
@@ -574,6 +577,7 @@ class IntegerLookup(Lookup):
             pad_to_max_tokens,
             oov_method,
             salt,
+            name=name,
             **kwargs,
         )
 

@@ -74,11 +74,12 @@ class TextVectorization(host.HostLayer):
         sparse=False,
         ragged=False,
         encoding="utf-8",
-        vocabulary_size=None,
-        has_input_vocabulary=None,
+        name=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        # What a saved config says about the vocabulary.
+        saved = {k: kwargs.pop(k, None) for k in ("vocabulary_size", "has_input_vocabulary")}
+        super().__init__(name=name, **kwargs)
         if ragged:
             raise argument_error("ragged", "be False: outputs are dense", ragged, self)
         if not callable(standardize):
@@ -100,8 +101,7 @@ class TextVectorization(host.HostLayer):
             output_mode=output_mode,
             sparse=sparse,
             encoding=encoding,
-            vocabulary_size=vocabulary_size,
-            has_input_vocabulary=has_input_vocabulary,
+            **saved,
         )
         self.output_mode = one_of("output_mode", self._lookup_layer.output_mode, MODES, self)
         if output_sequence_length is not None and (

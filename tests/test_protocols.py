@@ -1,0 +1,421 @@
+"""What libraries lean on: copies and pickles, NumPy's integers, subclasses, configs, the graph."""
+
+import copy
+import json
+import pickle
+
+import jax
+import numpy as np
+import pytest
+
+import kerata
+from kerata import callbacks, layers, losses, metrics, ops, optimizers
+
+X = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+Y = X.sum(axis=1, keepdims=True)
+
+
+def pickled(thing):
+    return pickle.loads(pickle.dumps(thing))
+
+
+copies = pytest.mark.parametrize("duplicate", [copy.deepcopy, pickled])
+
+
+class Own(kerata.Model):
+    """A model of a user's."""
+
+    def __init__(self, width=2, **kwargs):
+        super().__init__(**kwargs)
+        self.inside = [layers.Dense(width), layers.Dense(1)]
+
+    def call(self, inputs):
+        for layer in self.inside:
+            inputs = layer(inputs)
+        return inputs
+
+
+def functional():
+    inputs = kerata.Input((3,))
+    x = layers.Dense(2, activation="tanh")(inputs)
+    return kerata.Model(inputs, layers.Dense(1)(ops.concatenate([x, inputs], axis=-1)))
+
+
+def sequential():
+    return kerata.Sequential([layers.Dense(2), layers.Dropout(0.5, seed=0), layers.Dense(1)])
+
+
+@copies
+@pytest.mark.parametrize("make", [functional, sequential, Own], ids=lambda f: f.__name__)
+def test_models(make, duplicate):
+    model = make()
+    model.compile("adam", "mse", metrics=["mae"])
+    model.fit(X, Y, epochs=2, verbose=0)
+    twin = duplicate(model)
+    assert twin.name == model.name and twin.get_config() == model.get_config()
+    kerata.utils.set_random_seed(1)
+    expected = model.fit(X, Y, shuffle=False, verbose=0).history
+    before = [w.numpy() for w in twin.weights]
+    kerata.utils.set_random_seed(1)
+    assert twin.fit(X, Y, shuffle=False, verbose=0).history == expected
+    for a, b, c in zip(model.weights, twin.weights, before, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+        assert not np.array_equal(b.numpy(), c), "the twin had the weights from before"
+    assert int(twin.optimizer.iterations) == 3
+
+
+@copies
+def test_a_deep_model(duplicate):
+    inputs = x = kerata.Input((3,))
+    for _ in range(300):
+        x = layers.Identity()(x)
+    twin = duplicate(kerata.Model(inputs, x))
+    np.testing.assert_array_equal(twin(X), X)
+    assert len(twin.layers) == 301
+
+
+@copies
+def test_shared_layers_stay_shared(duplicate):
+    shared = layers.Dense(3)
+    inputs = kerata.Input((3,))
+    model = kerata.Model(inputs, shared(shared(inputs)))
+    twin = duplicate({"model": model, "layer": shared})
+    assert twin["model"].layers[-1] is twin["layer"] is not shared
+
+
+OPTIMIZERS = "SGD RMSprop Adam AdamW Adadelta Adagrad Adamax Adafactor Nadam Ftrl Lion Lamb Muon"
+
+
+@copies
+@pytest.mark.parametrize("name", OPTIMIZERS.split())
+def test_optimizers(name, duplicate):
+    schedule = optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
+    optimizer = getattr(optimizers, name)(schedule)
+    v = kerata.Variable(np.ones((2, 3)))
+    optimizer.apply([np.ones((2, 3))], [v])
+    twin = duplicate(optimizer)
+    assert twin.get_config() == optimizer.get_config()
+    for a, b in zip(optimizer.variables, twin.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+        assert a is not b and a.path == b.path
+
+
+CALLBACKS = {
+    "EarlyStopping": {"patience": 2},
+    "ReduceLROnPlateau": {},
+    "ModelCheckpoint": {"filepath": "x.keras"},
+    "BackupAndRestore": {"backup_dir": "x"},
+    "CSVLogger": {"filename": "x.csv"},
+    "TerminateOnNaN": {},
+    "SwapEMAWeights": {},
+    "History": {},
+    "LearningRateScheduler": {"schedule": abs},
+    "LambdaCallback": {"on_epoch_end": print},
+    "ProgbarLogger": {},
+}
+
+
+@copies
+@pytest.mark.parametrize("name", CALLBACKS)
+def test_callbacks(name, duplicate, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    callback = getattr(callbacks, name)(**CALLBACKS[name])
+    twin = duplicate(callback)
+    assert type(twin) is type(callback) and vars(twin).keys() == vars(callback).keys()
+
+
+@copies
+def test_callbacks_keep_what_they_learned(duplicate):
+    model = sequential()
+    model.compile("sgd", "mse")
+    stopping = callbacks.EarlyStopping("loss", patience=5)
+    history = model.fit(X, Y, epochs=2, verbose=0, callbacks=[stopping])
+    twin, again = duplicate((stopping, history))
+    assert twin.best == stopping.best and again.history == history.history
+    assert twin.model.get_config() == model.get_config()
+
+
+THINGS = {
+    "loss": lambda: losses.Huber(0.5),
+    "metric": lambda: metrics.MeanSquaredError(),
+    "initializer": lambda: kerata.initializers.HeNormal(seed=3),
+    "regularizer": lambda: kerata.regularizers.L2(0.1),
+    "constraint": lambda: kerata.constraints.MaxNorm(2.0),
+    "schedule": lambda: optimizers.schedules.CosineDecay(0.1, 10),
+    "policy": lambda: kerata.DTypePolicy("mixed_bfloat16"),
+    "seeds": lambda: kerata.random.SeedGenerator(3),
+}
+
+
+@copies
+@pytest.mark.parametrize("kind", THINGS)
+def test_other_objects(kind, duplicate):
+    thing = THINGS[kind]()
+    assert duplicate(thing).get_config() == thing.get_config()
+
+
+@copies
+def test_the_state_of_metrics_and_variables(duplicate):
+    metric = metrics.MeanAbsoluteError()
+    metric.update_state([1.0, 2.0], [2.0, 4.0])
+    assert float(duplicate(metric).result()) == 1.5
+    v = kerata.Variable(np.arange(3.0), trainable=False, name="v")
+    twin = duplicate(v)
+    twin.assign_add(np.ones(3))
+    assert v.numpy().tolist() == [0, 1, 2] and twin.numpy().tolist() == [1, 2, 3]
+    assert (twin.name, twin.path, twin.trainable) == ("v", "v", False)
+
+
+# NumPy's integers.
+
+N = np.int64
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda n: ops.zeros((n(2), n(3))),
+        lambda n: ops.reshape(X, (n(2), n(-1))),
+        lambda n: ops.sum(X, axis=n(1)),
+        lambda n: ops.sum(X, axis=(n(0), n(1))),
+        lambda n: ops.concatenate([X, X], axis=n(-1)),
+        lambda n: ops.split(X, n(2), axis=n(0)),
+        lambda n: ops.array_split(X, n(3)),
+        lambda n: ops.expand_dims(X, n(0)),
+        lambda n: ops.transpose(X, (n(1), n(0))),
+        lambda n: ops.one_hot([0, 1], n(3)),
+        lambda n: ops.top_k(X, n(2)),
+        lambda n: ops.arange(n(4)),
+        lambda n: ops.repeat(X, n(2), axis=n(1)),
+        lambda n: ops.tile(X, (n(2), n(1))),
+        lambda n: ops.pad(X, ((n(1), n(0)), (n(0), n(0)))),
+        lambda n: ops.histogram(X.ravel(), bins=n(3)),
+        lambda n: ops.linspace(0.0, 1.0, n(4)),
+        lambda n: ops.eye(n(3), n(4), k=n(1)),
+        lambda n: ops.convert_to_tensor(X)[n(1)],
+        lambda n: ops.max_pool(X[None], n(2), n(1)),
+        lambda n: ops.slice(X, (n(0), n(1)), (n(2), n(1))),
+        lambda n: ops.fori_loop(n(0), n(3), lambda i, total: total + i, 0),
+        lambda n: kerata.random.normal((n(2), n(3)), seed=n(1)),
+        lambda n: kerata.utils.to_categorical([0, 1], n(3)),
+        lambda n: ops.sum(kerata.Input((n(3), n(2))), axis=n(1)).shape,
+        lambda n: ops.reshape(kerata.Input((n(3), n(2))), (n(-1), n(6))).shape,
+        lambda n: kerata.KerasTensor((None, n(3))).shape,
+        lambda n: layers.Dense(n(2)).compute_output_shape((None, n(3))),
+        lambda n: kerata.Variable("zeros", shape=(n(2),)).shape,
+        lambda n: kerata.grad(lambda a, b: a * b, argnums=n(1))(2.0, 3.0),
+    ],
+)
+def test_numpy_integers(call):
+    expected, found = call(int), call(N)
+    assert jax.tree_util.tree_structure(found) == jax.tree_util.tree_structure(expected)
+    for a, b in zip(jax.tree_util.tree_leaves(found), jax.tree_util.tree_leaves(expected)):
+        np.testing.assert_array_equal(a, b)
+        assert not isinstance(a, np.integer), "what comes out is plain"
+
+
+def test_numpy_integers_in_training():
+    model = sequential()
+    model.compile(optimizers.SGD(np.float64(0.1)), "mse", steps_per_execution=N(1))
+    history = model.fit(X, Y, epochs=N(2), batch_size=N(2), steps_per_epoch=N(2), verbose=N(0))
+    assert history.epoch == [0, 1]
+    assert model.predict(X, batch_size=N(2), verbose=N(0)).shape == (4, 1)
+    json.dumps(model.get_compile_config())
+
+
+# Subclasses.
+
+
+@kerata.saving.register_keras_serializable("tests")
+class Scaled(layers.Dense):
+    def __init__(self, units, factor=1.0, **kwargs):
+        super().__init__(units, **kwargs)
+        self.factor = factor
+
+    def call(self, inputs):
+        return super().call(inputs) * self.factor
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+@kerata.saving.register_keras_serializable("tests")
+class Fixed(layers.Dense):
+    """Has another signature than its base."""
+
+    def __init__(self, **kwargs):
+        super().__init__(2, activation="tanh", **kwargs)
+
+    def get_config(self):
+        config = super().get_config()
+        return {key: config[key] for key in ("name", "dtype")}
+
+
+@kerata.saving.register_keras_serializable("tests")
+class Attending(layers.MultiHeadAttention):
+    def __init__(self, num_heads, size, **kwargs):
+        super().__init__(num_heads, key_dim=size, **kwargs)
+        self.size = size
+
+    def build(self, input_shape):
+        super().build(input_shape, input_shape)
+
+    def call(self, inputs):
+        return super().call(inputs, inputs)
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("key_dim")
+        return {**config, "size": self.size}
+
+
+@kerata.saving.register_keras_serializable("tests")
+class Graph(kerata.Model):
+    """A functional model with arguments of its own."""
+
+    def __init__(self, width=2, **kwargs):
+        inputs = kerata.Input((3,))
+        super().__init__(inputs, layers.Dense(width)(inputs), **kwargs)
+        self.width = width
+
+    def get_config(self):
+        return {"width": self.width, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+@pytest.mark.parametrize(
+    "layer, shape",
+    [
+        (lambda: Scaled(N(2), factor=3.0, use_bias=False), (3,)),
+        (lambda: Fixed(name="fixed"), (3,)),
+        (lambda: Attending(N(2), 4), (5, 3)),
+        (lambda: Graph(4), (3,)),
+    ],
+    ids=["dense", "other arguments", "attention", "functional"],
+)
+def test_subclasses_with_their_own_config(layer, shape, tmp_path):
+    layer = layer()
+    model = kerata.Sequential([kerata.Input(shape), layer])
+    x = np.random.default_rng(1).normal(size=(2, *shape)).astype("float32")
+    config = json.loads(json.dumps(layer.get_config()))
+    assert type(layer).from_config(config).get_config() == layer.get_config()
+    model.save(tmp_path / "model.keras")
+    again = kerata.saving.load_model(tmp_path / "model.keras")
+    assert type(again.layers[0]) is type(layer)
+    np.testing.assert_allclose(again(x), model(x), 1e-6)
+
+
+# Building and compiling from configs.
+
+
+def test_build_configs():
+    layer = layers.Dense(2)
+    assert layer.get_build_config() is None
+    layer.build((None, 3))
+    config = json.loads(json.dumps(layer.get_build_config()))
+    again = layers.Dense(2)
+    again.build_from_config(config)
+    assert again.built and again.kernel.shape == (3, 2)
+
+
+def test_a_layer_with_its_own_build_config():
+    class Sized(layers.Layer):
+        def build(self, input_shape):
+            self.width = input_shape[-1]
+            self.scale = self.add_weight(name="scale", shape=(self.width,))
+
+        def call(self, inputs):
+            return inputs * self.scale
+
+        def get_build_config(self):
+            return {"width": self.width}
+
+        def build_from_config(self, config):
+            self.build((None, config["width"]))
+
+    layer = Sized()
+    layer(X)
+    with kerata.saving.custom_object_scope({"Sized": Sized}):
+        config = layers.serialize(layer)
+        assert config["build_config"] == {"width": 3}
+        assert layers.deserialize(config).scale.shape == (3,)
+
+
+def test_compile_configs():
+    model = functional()
+    assert model.get_compile_config() is None
+    model.compile(optimizers.Adam(0.5), losses.Huber(2.0), metrics=["mae"], loss_weights=[2.0])
+    config = json.loads(json.dumps(model.get_compile_config()))
+    again = functional()
+    again.compile_from_config(config)
+    assert float(again.optimizer.learning_rate) == 0.5 and again.loss.delta == 2.0
+    again.set_weights(model.get_weights())
+    assert again.evaluate(X, Y, verbose=0) == model.evaluate(X, Y, verbose=0)
+
+
+# The graph that tools walk.
+
+
+def test_the_graph():
+    inputs = kerata.Input((3,), name="x")
+    first, second = layers.Dense(2, name="first"), layers.Dense(2, name="second")
+    a = first(inputs)
+    b = second(first(ops.concatenate([a, a[:, :1]], axis=-1)))
+    model = kerata.Model(inputs, b)
+    assert first.input is inputs and first.output is a
+    assert second.output is model.output is b and model.input is inputs
+    operation, node_index, tensor_index = b._keras_history
+    assert (operation, node_index, tensor_index) == (second, 0, 0)
+    assert b._keras_history.operation is second
+    assert len(first._inbound_nodes) == 2
+    node = first._inbound_nodes[0]
+    assert node.operation is first and node.input_tensors == [inputs] and node.outputs == [a]
+    assert [n.operation.name for n in second._inbound_nodes[0].parent_nodes] == ["first"]
+    assert {n.operation.name for n in inputs._keras_history.operation._outbound_nodes} == {"first"}
+    assert [o.name for o in model.operations][0] == "x"
+    assert kerata.utils.get_source_inputs(b) == [inputs]
+    with pytest.raises(AttributeError, match="never called on a symbolic tensor"):
+        layers.Dense(2).output  # noqa: B018
+
+
+def test_source_inputs_of_several():
+    a, b, c = (kerata.Input((2,)) for _ in range(3))
+    assert kerata.utils.get_source_inputs(layers.add([a, b]) * a) == [a, b]
+    assert kerata.utils.get_source_inputs(c) == [c]
+
+
+# Scopes.
+
+
+def test_stateless_scope():
+    model = sequential()
+    model(X)
+    values = [np.ones(v.shape, v.dtype) for v in model.trainable_variables]
+
+    def forward(values):
+        pairs = list(zip(model.trainable_variables, values))
+        with kerata.StatelessScope(state_mapping=pairs) as scope:
+            y = model(X)
+            model.trainable_variables[0].assign(values[0] * 2)
+        return y, scope.get_current_value(model.trainable_variables[0])
+
+    before = model.get_weights()
+    outputs, new = jax.jit(forward)(values)
+    np.testing.assert_allclose(outputs, (X.sum(1, keepdims=True) + 1) * 2 + 1, 1e-5)
+    assert (np.asarray(new) == 2).all()
+    for a, b in zip(before, model.get_weights()):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_scopes_nest_and_say_what_they_hold():
+    v, w = kerata.Variable(1.0), kerata.Variable(2.0)
+    with kerata.StatelessScope([(v, 10.0)]) as outer, kerata.SymbolicScope():
+        with kerata.StatelessScope() as inner:
+            inner.add_update((w, ops.convert_to_tensor(v.value + 1)))
+            assert float(w.value) == 11
+        assert float(w.value) == 2 and inner.get_current_value(v) is None
+        assert float(outer.get_current_value(v)) == 10
+    assert float(v.value) == 1
