@@ -46,6 +46,12 @@ from kerata.layers.embedding import (
     ReversibleEmbedding as ReversibleEmbedding,
 )
 from kerata.layers.input_layer import Input as Input, InputLayer as InputLayer
+from kerata.layers.jax_layer import (
+    FlaxLayer as FlaxLayer,
+    JaxLayer as JaxLayer,
+    TFSMLayer as TFSMLayer,
+    TorchModuleWrapper as TorchModuleWrapper,
+)
 from kerata.layers.layer import Layer as Layer
 from kerata.layers.merging import (
     Add as Add,
@@ -108,16 +114,84 @@ from kerata.layers.pooling import (
     MaxPooling3D as MaxPool3D,
     MaxPooling3D as MaxPooling3D,
 )
+from kerata.layers.preprocessing.audio import (
+    MelSpectrogram as MelSpectrogram,
+    STFTSpectrogram as STFTSpectrogram,
+)
+from kerata.layers.preprocessing.categorical import (
+    CategoryEncoding as CategoryEncoding,
+    Discretization as Discretization,
+)
+from kerata.layers.preprocessing.hashing import (
+    HashedCrossing as HashedCrossing,
+    Hashing as Hashing,
+)
+from kerata.layers.preprocessing.image.boxes import MaxNumBoundingBoxes as MaxNumBoundingBoxes
+from kerata.layers.preprocessing.image.colour import (
+    RandomBrightness as RandomBrightness,
+    RandomColorDegeneration as RandomColorDegeneration,
+    RandomContrast as RandomContrast,
+    RandomGrayscale as RandomGrayscale,
+    RandomHue as RandomHue,
+    RandomInvert as RandomInvert,
+    RandomPosterization as RandomPosterization,
+    RandomSaturation as RandomSaturation,
+    Solarization as Solarization,
+)
+from kerata.layers.preprocessing.image.composed import (
+    AugMix as AugMix,
+    Pipeline as Pipeline,
+    RandAugment as RandAugment,
+    RandomColorJitter as RandomColorJitter,
+)
+from kerata.layers.preprocessing.image.cropping import (
+    CenterCrop as CenterCrop,
+    RandomCrop as RandomCrop,
+    Resizing as Resizing,
+)
+from kerata.layers.preprocessing.image.filters import (
+    RandomGaussianBlur as RandomGaussianBlur,
+    RandomSharpness as RandomSharpness,
+)
+from kerata.layers.preprocessing.image.geometry import (
+    RandomElasticTransform as RandomElasticTransform,
+    RandomFlip as RandomFlip,
+    RandomPerspective as RandomPerspective,
+    RandomRotation as RandomRotation,
+    RandomShear as RandomShear,
+    RandomTranslation as RandomTranslation,
+    RandomZoom as RandomZoom,
+)
+from kerata.layers.preprocessing.image.histogram import (
+    AutoContrast as AutoContrast,
+    ContrastLimitedAdaptiveHistogramEqualization as ContrastLimitedAdaptiveHistogramEqualization,
+    Equalization as Equalization,
+)
+from kerata.layers.preprocessing.image.mixing import (
+    CutMix as CutMix,
+    MixUp as MixUp,
+    RandomErasing as RandomErasing,
+)
+from kerata.layers.preprocessing.lookup import (
+    IntegerLookup as IntegerLookup,
+    StringLookup as StringLookup,
+)
 from kerata.layers.preprocessing.numerical import (
     Normalization as Normalization,
     Rescaling as Rescaling,
 )
+from kerata.layers.preprocessing.text import TextVectorization as TextVectorization
 from kerata.layers.recurrent import GRU as GRU, LSTM as LSTM, RNN as RNN, SimpleRNN as SimpleRNN
 from kerata.layers.recurrent_cells import (
     GRUCell as GRUCell,
     LSTMCell as LSTMCell,
     SimpleRNNCell as SimpleRNNCell,
     StackedRNNCells as StackedRNNCells,
+)
+from kerata.layers.recurrent_convolution import (
+    ConvLSTM1D as ConvLSTM1D,
+    ConvLSTM2D as ConvLSTM2D,
+    ConvLSTM3D as ConvLSTM3D,
 )
 from kerata.layers.regularization import (
     ActivityRegularization as ActivityRegularization,
@@ -155,8 +229,3 @@ from kerata.layers.wrappers import (
 )
 
 publish(globals())
-from kerata.layers.recurrent_convolution import (
-    ConvLSTM1D as ConvLSTM1D,
-    ConvLSTM2D as ConvLSTM2D,
-    ConvLSTM3D as ConvLSTM3D,
-)

@@ -11,6 +11,7 @@ from kerata.engine.op import op
 from kerata.engine.rng import draw_seed
 from kerata.kernels.depthwise import depthwise_conv
 from kerata.ops.arguments import array
+from kerata.ops.projections import homography, move_points
 
 INTERPOLATIONS = ("bilinear", "nearest", "lanczos3", "lanczos5", "bicubic")
 ORDERS = {"nearest": 0, "bilinear": 1}
@@ -97,8 +98,8 @@ def resize(
 
 
 def _crop_to_ratio(x, height, width):
-    rows = min(x.shape[1], int(x.shape[2] * height / width))
-    columns = min(x.shape[2], int(x.shape[1] * width / height))
+    rows = min(x.shape[1], max(int(x.shape[2] * height / width), 1))
+    columns = min(x.shape[2], max(int(x.shape[1] * width / height), 1))
     top, left = (x.shape[1] - rows) // 2, (x.shape[2] - columns) // 2
     return x[:, top : top + rows, left : left + columns]
 
@@ -174,7 +175,7 @@ def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value
     return ndimage.map_coordinates(x, list(places), order, fill_mode, fill_value)
 
 
-def _sample(x, rows, columns, interpolation, fill_mode, fill_value):
+def sample_images(x, rows, columns, interpolation, fill_mode, fill_value):
     """Sample images `(batch, height, width, channels)` at places `(batch, height, width)`."""
 
     def one_channel(channel, rows, columns):
@@ -187,7 +188,7 @@ def _sample(x, rows, columns, interpolation, fill_mode, fill_value):
     return jax.vmap(channels)(x, rows, columns)
 
 
-def _grid(x):
+def grid(x):
     """Return the row and the column of each pixel, as floats."""
     sides = [jnp.arange(n, dtype="float32") for n in x.shape[1:3]]
     return jnp.meshgrid(*sides, indexing="ij")
@@ -195,14 +196,12 @@ def _grid(x):
 
 def _project(x, matrices, interpolation, fill_mode, fill_value):
     """Sample each image where its 3x3 matrix sends the (column, row) of the result's pixels."""
-    rows, columns = _grid(x)
-    points = jnp.stack([columns, rows, jnp.ones_like(rows)])
-    moved = jnp.einsum("nij,jhw->nihw", matrices.astype("float32"), points)
-    scale = moved[:, 2]
-    columns, rows = moved[:, 0] / scale, moved[:, 1] / scale
+    rows, columns = grid(x)
+    moved = move_points(jnp.stack([columns, rows], axis=-1), matrices.astype("float32")[:, None])
+    rows, columns = moved[..., 1], moved[..., 0]
     shape = (x.shape[0], *rows.shape[1:])
     rows, columns = jnp.broadcast_to(rows, shape), jnp.broadcast_to(columns, shape)
-    return _sample(x, rows, columns, interpolation, fill_mode, fill_value)
+    return sample_images(x, rows, columns, interpolation, fill_mode, fill_value)
 
 
 @op
@@ -282,24 +281,8 @@ def perspective_transform(
             "`start_points` and `end_points` must have shape (4, 2) or (batch, 4, 2).\n"
             f"Received: shapes {start.shape}, {end.shape}"
         )
-    matrices = _homography(end.reshape(-1, 4, 2), start.reshape(-1, 4, 2))
+    matrices = homography(end.reshape(-1, 4, 2), start.reshape(-1, 4, 2))
     return restore(_project(x, matrices, interpolation, "constant", fill_value))
-
-
-def _homography(source, target):
-    """Return the 3x3 matrices that send four points to four others."""
-    x, y = source[..., 0], source[..., 1]
-    u, v = target[..., 0], target[..., 1]
-    zero, one = jnp.zeros_like(x), jnp.ones_like(x)
-    equations = jnp.concatenate(
-        [
-            jnp.stack([x, y, one, zero, zero, zero, -x * u, -y * u], axis=-1),
-            jnp.stack([zero, zero, zero, x, y, one, -x * v, -y * v], axis=-1),
-        ],
-        axis=-2,
-    )
-    found = jnp.linalg.solve(equations, jnp.concatenate([u, v], axis=-1)[..., None])[..., 0]
-    return jnp.concatenate([found, jnp.ones_like(found[:, :1])], axis=1).reshape(-1, 3, 3)
 
 
 # Blurring
@@ -381,6 +364,6 @@ def elastic_transform(
     noise = jax.random.normal(draw_seed(seed), (*x.shape[:3], 2))
     size = int(6 * sigma) | 1
     moves = alpha * gaussian_blur(noise, (size, size), (sigma, sigma), "channels_last")
-    rows, columns = _grid(x)
+    rows, columns = grid(x)
     rows, columns = rows + moves[..., 0], columns + moves[..., 1]
-    return restore(_sample(x, rows, columns, interpolation, fill_mode, fill_value))
+    return restore(sample_images(x, rows, columns, interpolation, fill_mode, fill_value))

@@ -1,0 +1,1 @@
+"""Layers that bring images into shape and vary them: one file a family."""
