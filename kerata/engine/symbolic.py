@@ -64,7 +64,7 @@ class KerasTensor:
             )
         if sparse and ragged:
             raise ValueError("`sparse` and `ragged` cannot both be True.")
-        self._shape = tuple(shape)
+        self._shape = tuple(None if d is None else int(d) for d in shape)
         self._dtype = dtypes.standardize_dtype(dtype)
         self._sparse = bool(sparse)
         self._ragged = bool(ragged)
@@ -476,3 +476,28 @@ def _cached_eval(function, operation, args, kwargs):
 def forget_results() -> None:
     """Drop the cached shapes."""
     _results.clear()
+
+
+def get_source_inputs(tensor: KerasTensor) -> list[KerasTensor]:
+    """Return the inputs that a symbolic tensor is computed from, itself if it is one.
+
+    Example:
+        >>> x = kerata.Input((2,))
+        >>> kerata.utils.get_source_inputs(kerata.ops.sum(x + 1.0)) == [x]
+        True
+    """
+    found: dict[int, KerasTensor] = {}
+    seen: set[int] = set()
+    waiting = [tensor]
+    while waiting:
+        x = waiting.pop()
+        if id(x) in seen:
+            continue
+        seen.add(id(x))
+        history = getattr(x, "_keras_history", None)
+        node = None if history is None else history.operation._inbound_nodes[history.node_index]
+        if node is None or node.is_input:
+            found[id(x)] = x
+        else:
+            waiting += reversed(node.input_tensors)
+    return list(found.values())

@@ -404,7 +404,7 @@ def value_and_grad(
                 "`variables` must hold Variables of floating type (others have no gradient).\n"
                 f"Received: {v!r}"
             )
-    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums or ())
+    positions = (argnums,) if isinstance(argnums, (int, np.integer)) else tuple(argnums or ())
 
     @functools.wraps(fn)
     def wrapped(*args, **kwargs):
@@ -430,7 +430,7 @@ def value_and_grad(
         by_variable = grads[0] if structure is None and chosen else None
         if structure is not None and variables is not None:
             by_variable = jax.tree_util.tree_unflatten(structure, grads)
-        by_argument = arg_grads[0] if isinstance(argnums, int) else tuple(arg_grads)
+        by_argument = arg_grads[0] if isinstance(argnums, (int, np.integer)) else tuple(arg_grads)
         found = (
             by_variable
             if argnums is None
@@ -498,15 +498,15 @@ def _carried(transform: Callable) -> Callable:
     return transformed
 
 
-def remat(fn: Callable) -> Callable:
-    """Return `fn` with its intermediate results computed again for the gradient, not kept.
+def remat(f: Callable) -> Callable:
+    """Return `f` with its intermediate results computed again for the gradient, not kept.
 
     Saves memory for time (Chen et al., 2016).
 
     Args:
-        fn: function that may read and assign Variables.
+        f: function that may read and assign Variables.
     """
-    return _carried(jax.checkpoint)(fn)
+    return _carried(jax.checkpoint)(f)
 
 
 def vectorized_map(function: Callable, elements):

@@ -4,7 +4,7 @@ import copy
 import sys
 
 from kerata.engine import tree
-from kerata.engine.errors import unknown_name
+from kerata.engine.errors import foreign_format, unknown_name
 from kerata.engine.symbolic import KerasTensor, is_symbolic
 from kerata.layers.layer import Layer
 from kerata.training.trainer import Trainer
@@ -261,6 +261,23 @@ class Model(Trainer, Layer):
         from kerata.saving import load_weights
 
         load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
+
+    def export(
+        self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs
+    ):
+        """Raise: all of Keras's formats are programs of other frameworks. See the error.
+
+        Args:
+            filepath: where to write.
+            format: name of the format.
+            verbose: whether to say what is done.
+            input_signature: shapes and dtypes of the inputs.
+            **kwargs: options of the format.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise foreign_format("export()", format)
 
     def to_json(self, **kwargs) -> str:
         """Return the architecture as JSON text; see `kerata.models.model_from_json`.
