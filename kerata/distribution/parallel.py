@@ -174,19 +174,11 @@ class ModelParallel(Distribution):
 
     def get_variable_layout(self, variable):
         """Return the layout of a variable: its own, that of the map, or a copy on every device."""
-        found = self._layout_map[variable.path]
-        if getattr(variable, "_layout", None) is not None or found is None:
-            return super().get_variable_layout(variable)
-        sizes = dict(zip(self.device_mesh.axis_names, self.device_mesh.shape))
-        parts = [sizes.get(axis, 1) for axis in found.axes]
-        shape = tuple(variable.shape)
-        if len(parts) != len(shape) or any(size % n for size, n in zip(shape, parts)):
-            raise ValueError(
-                f"The layout of variable {variable.path!r} must have an entry for each of its "
-                f"axes, and divide them evenly.\nReceived: axes={found.axes}, which are {parts} "
-                f"parts, for the shape {shape}"
-            )
-        return found
+        if getattr(variable, "_layout", None) is None:
+            found = self._layout_map[variable.path]
+            if found is not None:
+                return found
+        return super().get_variable_layout(variable)
 
     def get_tensor_layout(self, path: str) -> TensorLayout | None:
         """Return the layout of the tensor at a path, or None to leave it to the compiler."""

@@ -28,7 +28,16 @@ def layout_of(variable):
     """Return the sharding that the distribution in force wants for a new variable, or None."""
     if current.distribution is None:
         return None
-    return sharding(current.distribution.get_variable_layout(variable))
+    layout = current.distribution.get_variable_layout(variable)
+    target = sharding(layout)
+    try:
+        target.shard_shape(tuple(variable.shape))
+    except ValueError:
+        raise ValueError(
+            f"The layout of variable {variable.path!r} must have an entry for each of its axes, "
+            f"and divide them evenly.\nReceived: {layout!r} for the shape {variable.shape}"
+        ) from None
+    return target
 
 
 def put(tensor, layout):
@@ -37,8 +46,8 @@ def put(tensor, layout):
     if target is None:
         return tensor
     if isinstance(tensor, jax.core.Tracer):
-        return jax.lax.with_sharding_constraint(tensor, target)
-    if not target.is_fully_addressable and not isinstance(tensor, jax.Array):
+        return jax.lax.with_sharding_constraint(tensor, getattr(target, "sharding", target))
+    if not getattr(target, "is_fully_addressable", True) and not isinstance(tensor, jax.Array):
         return jax.make_array_from_callback(tensor.shape, target, lambda index: tensor[index])
     return jax.device_put(tensor, target)
 

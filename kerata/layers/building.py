@@ -45,6 +45,8 @@ class Building:
             name: tree.map_shape_structure(lambda s: KerasTensor(s, self.compute_dtype), shape)
             for name, shape in shapes.items()
         }
+        if not inputs:
+            return  # nothing is known that the layers inside could be built for
         try:
             abstract_eval(self._call_as_configured, (), inputs)
         except NotImplementedError:

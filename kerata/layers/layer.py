@@ -165,7 +165,7 @@ class Layer(Building, State, Operation):
                     for x in tree.flatten(outputs):
                         penalty = self.activity_regularizer(x)
                         # Of the whole batch: its mean over the samples goes into the loss.
-                        self.add_loss(penalty / x.shape[0] if x.ndim else penalty)
+                        self.add_loss(penalty / max(1, x.shape[0]) if x.ndim else penalty)
             self._attach_masks(_first(arguments), previous, outputs)
         return outputs
 

@@ -147,6 +147,12 @@ class RNN(Layer):
         if given is None:
             if not self.stateful:
                 return None
+            known = tree.flatten(self.states)[0].shape[0]
+            if batch_size != known:
+                raise ValueError(
+                    f"{self._title()} is stateful: every batch must have the batch size that it "
+                    f"was built for, {known}.\nReceived: a batch of {batch_size} samples"
+                )
             return tree.map_structure(self._cast, self.states)
         given = list(given) if tree.is_nested(given) else [given]
         if len(given) != len(self.state_size):
@@ -219,6 +225,7 @@ class _UsualRNN(RNN):
     """A layer around one of the three usual cells; it shows the cell's arguments as its own."""
 
     cell_class: type
+    config_exclude = (*Layer.config_exclude, "use_cudnn", "implementation")
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -230,6 +237,7 @@ class _UsualRNN(RNN):
     def _keep(self, name: str, arguments: dict) -> None:
         """Make the cell and begin, from `locals()` of `__init__`."""
         kwargs = arguments["kwargs"]
+        kwargs.pop("implementation", None)  # of older programs
         wanted = inspect.signature(self.cell_class).parameters
         chosen = {k: v for k, v in arguments.items() if k in wanted and k != "kwargs"}
         shared = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
@@ -361,7 +369,6 @@ class LSTM(_UsualRNN):
         (2, 5, 4)
     """
 
-    config_exclude = (*Layer.config_exclude, "use_cudnn")
     cell_class = LSTMCell
 
     def __init__(
@@ -441,7 +448,6 @@ class GRU(_UsualRNN):
         (2, 4)
     """
 
-    config_exclude = (*Layer.config_exclude, "use_cudnn")
     cell_class = GRUCell
 
     def __init__(

@@ -437,7 +437,13 @@ class StackedRNNCells(Layer):
 
     def get_initial_state(self, batch_size=None):
         """Return a list of the cells' initial states."""
-        return [initial_state(cell, batch_size, self.compute_dtype) for cell in self.cells]
+        found = [initial_state(cell, batch_size, self.compute_dtype) for cell in self.cells]
+        return [
+            states
+            if hasattr(cell, "get_initial_state") or tree.is_nested(cell.state_size)
+            else states[0]
+            for cell, states in zip(self.cells, found)
+        ]
 
     def build(self, input_shape):
         for cell in self.cells:

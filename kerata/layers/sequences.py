@@ -160,6 +160,7 @@ def _copy(layer, prefix, **changes):
         base = base.removeprefix(old)
     config["config"] = {**config["config"], "name": prefix + base, **changes}
     config.pop("build_config", None)
+    config["config"] |= {k: v for k, v in vars(layer).items() if k == "use_cudnn"}
     custom = {type(layer).__name__: type(layer)}
     custom |= {type(inner).__name__: type(inner) for inner in layer._flatten_layers()}
     return deserialize(config, custom_objects=custom)
@@ -207,6 +208,11 @@ class TimeDistributed(Wrapper):
     def call(self, inputs, training=None, mask=None):
         batch, time = tree.flatten(inputs)[0].shape[:2]
         given = {}
+        if mask is not None and tuple(mask.shape[:2]) != (batch, time):
+            raise ValueError(
+                f"{self._title()} needs a mask (batch, time, ...) that fits its inputs.\nReceived: "
+                f"a mask of shape {tuple(mask.shape)} for {batch} samples and {time} time steps"
+            )
         if mask is not None and "mask" in calling.call_signature(type(self.layer).call).names:
             given["mask"] = mask
         if training and any(not v.made_trainable for v in self.layer.weights):

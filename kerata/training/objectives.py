@@ -8,6 +8,7 @@ import numpy as np
 from kerata import losses, metrics
 from kerata.engine import tree
 from kerata.engine.configurable import is_serialized
+from kerata.engine.registry import public_name
 from kerata.losses.checks import check_targets
 from kerata.losses.loss import FunctionLoss
 from kerata.losses.weighting import same_rank
@@ -38,8 +39,9 @@ class CompiledLoss:
         self._weights = loss_weights
         self.trackers: list[LossTracker] = []
         self.outputs: OutputMap | None = None
-        # Of each loss: (index of its output, loss, weight, tracker or None).
-        self.terms: list[tuple[int, Any, float | None, LossTracker | None]] = []
+        # (place of an output, its losses with their weights, tracker or None). A place is an index,
+        # or a structure of indices for a loss of several outputs together.
+        self.terms: list[tuple[Any, list, LossTracker | None]] = []
 
     @property
     def built(self) -> bool:
@@ -57,43 +59,40 @@ class CompiledLoss:
             ValueError: if losses or weights do not match the outputs.
         """
         outputs = OutputMap(y_pred, output_names)
+        found: list[tuple[Any, list, str]] = []  # (place, losses with weights, name in the logs)
+        single, single_weights = _take_joint(outputs, self._loss, self._weights, found)
         chosen = outputs.spread(
-            self._loss, "loss", is_leaf=_is_one_or_list, broadcast=True, partial=False
+            single, "loss", is_leaf=_is_one_or_list, broadcast=True, partial=bool(found)
         )
-        weights = self._spread_weights(outputs, chosen)
-        active = [
-            (i, loss, weight)
-            for i, several in enumerate(chosen)
-            for loss, weight in _with_weights(several, weights[i])
-        ]
-        taken: set[str] = {"loss"}
-        terms = []
-        for i, loss, weight in active:
-            tracker = None
-            if len(active) > 1:
+        weights = self._spread_weights(outputs, chosen, single_weights)
+        for i, several in enumerate(chosen):
+            if several is not None:
+                pairs = _with_weights(several, weights[i])
                 prefix, with_name = outputs.loss_prefix(i)
-                with_name = with_name or (isinstance(chosen[i], list) and len(chosen[i]) > 1)
-                name = prefix + (f"{loss_name(loss)}_loss" if with_name else "loss")
-                tracker = LossTracker(name=_fresh(name, taken))
-            terms.append((i, loss, weight, tracker))
-        self.terms = terms
-        self.trackers = [t for *_, t in terms if t is not None]
+                own = f"{loss_name(pairs[0][0])}_loss" if with_name else "loss"
+                found.append((i, pairs, prefix + own))
+        taken: set[str] = {"loss"}
+        self.terms = [
+            (place, pairs, LossTracker(name=_fresh(name, taken)) if len(found) > 1 else None)
+            for place, pairs, name in found
+        ]
+        self.trackers = [t for *_, t in self.terms if t is not None]
         self.outputs = outputs
 
     @property
     def _active(self) -> list[int]:
         """The outputs that have losses."""
-        return sorted({i for i, *_ in self.terms})
+        return sorted({i for place, *_ in self.terms for i in tree.flatten(place)})
 
-    def _spread_weights(self, outputs, chosen) -> list:
-        if isinstance(self._weights, (int, float)) and outputs.count == 1:
-            return [self._weights]
-        if _is_number(self._weights):
+    def _spread_weights(self, outputs, chosen, given) -> list:
+        if isinstance(given, (int, float)) and outputs.count == 1:
+            return [given]
+        if _is_number(given):
             raise ValueError(
                 f"`loss_weights` must have one weight for each of the {outputs.count} outputs.\n"
-                f"Received: loss_weights={self._weights!r}"
+                f"Received: loss_weights={given!r}"
             )
-        weights = outputs.spread(self._weights, "loss_weights", is_leaf=_is_weights)
+        weights = outputs.spread(given, "loss_weights", is_leaf=_is_weights)
         for i, weight in enumerate(weights):
             if weight is not None and chosen[i] is None:
                 weights[i] = None
@@ -118,21 +117,20 @@ class CompiledLoss:
         targets = spread_targets(self.outputs, y_true, self._active)
         weights = self.outputs.spread(sample_weight, "sample_weight", broadcast=True)
         total = None
-        for i, loss, weight, tracker in self.terms:
-            if targets[i] is None:
-                raise _no_target(self.outputs, i, loss)
-            value = loss(targets[i], predictions[i], sample_weight=weights[i])
-            if jnp.ndim(value):
-                raise ValueError(
-                    f"The loss {loss_name(loss)!r} must give one number for the batch.\n"
-                    f"Received: a value of shape {jnp.shape(value)}\n"
-                    "Use a reduction other than None, or reduce it in your loss."
-                )
+        for place, pairs, tracker in self.terms:
+            indices = tree.flatten(place)
+            for i in indices:
+                if targets[i] is None:
+                    raise _no_target(self.outputs, i, pairs[0][0])
+            y, y_hat = (
+                tree.map_structure(lambda i, of=of: of[i], place) for of in (targets, predictions)
+            )
+            values = [_scalar_of(loss, y, y_hat, weights[indices[0]]) for loss, _ in pairs]
             if tracker is not None:
-                tracker.update_state(value, sample_weight=samples)
-            if weight is not None:
-                value = value * weight
-            total = value if total is None else total + value
+                tracker.update_state(sum(values[1:], values[0]), sample_weight=samples)
+            for value, (_, weight) in zip(values, pairs):
+                value = value if weight is None else value * weight
+                total = value if total is None else total + value
         return total
 
     def check_targets(self, y_true, shapes: list[tuple]) -> None:
@@ -147,11 +145,85 @@ class CompiledLoss:
         """
         assert self.outputs is not None
         targets = spread_targets(self.outputs, y_true, self._active)
-        for i, loss, *_ in self.terms:
-            if isinstance(targets[i], np.ndarray) and targets[i].ndim:
+        for i, loss in ((place, loss) for place, pairs, _ in self.terms for loss, _ in pairs):
+            if isinstance(i, int) and isinstance(targets[i], np.ndarray) and targets[i].ndim:
                 shape = (len(targets[i]), *shapes[i][1:])
                 name = self.outputs.labels[i] if self.outputs.count > 1 else None
                 check_targets(getattr(loss, "original", loss), targets[i], shape, name=name)
+
+
+def _scalar_of(loss, y_true, y_pred, sample_weight):
+    value = loss(y_true, y_pred, sample_weight=sample_weight)
+    if jnp.ndim(value):
+        raise ValueError(
+            f"The loss {loss_name(loss)!r} must give one number for the batch.\n"
+            f"Received: a value of shape {jnp.shape(value)}\n"
+            "Use a reduction other than None, or reduce it in your loss."
+        )
+    return value
+
+
+def _take_joint(outputs: OutputMap, loss, weight, found: list) -> tuple:
+    """Take the losses of several outputs together out of what `compile` was given.
+
+    Where outputs are nested, a list may hold a function of all of them beside losses for each:
+    `{"a": [f, {"x": "mse", "y": "mae"}]}`; and a user's function for a nested part gets all of it.
+
+    Args:
+        outputs: the outputs.
+        loss: the losses.
+        weight: their weights, or None.
+        found: list to which (place, [(loss, weight)], name in the logs) of those are added.
+
+    Returns:
+        (the losses that are left, for single outputs; their weights).
+    """
+
+    def take(place, loss, weight, path):
+        if not tree.is_nested(place) or loss is None:
+            return loss, weight
+        if _is_loss(loss):
+            original = getattr(loss, "original", None)
+            if not path or original is None or public_name(original):
+                return loss, weight
+            found.append((place, [(loss, weight)], outputs.part_prefix(path) + "loss"))
+            return None, None
+        if isinstance(loss, (list, tuple)) and type(loss) is not type(place):
+            alone = [_is_loss(part) and part is not None for part in loss]
+            if any(alone) and any(map(tree.is_nested, loss)):
+                rest = None, None
+                for i, part in enumerate(loss):
+                    own = _entry(weight, i)
+                    if alone[i]:
+                        name = outputs.part_prefix(path) + "loss"
+                        found.append((place, [(part, own)], name))
+                    else:
+                        rest = take(place, part, own, path)
+                return rest
+        keys = sorted(place) if isinstance(place, dict) else range(len(place))
+        if isinstance(loss, dict) is not isinstance(place, dict) or not (
+            isinstance(loss, dict) or len(loss) == len(place)
+        ):
+            return loss, weight
+        keys = [key for key in keys if not isinstance(loss, dict) or key in loss]
+        parts = {k: take(place[k], loss[k], _entry(weight, k), (*path, k)) for k in keys}
+        if not found:
+            return loss, weight
+        if isinstance(loss, dict):
+            unknown = {k: v for k, v in loss.items() if k not in parts}
+            return {**{k: p[0] for k, p in parts.items()}, **unknown}, {
+                k: p[1] for k, p in parts.items() if p[1] is not None
+            } or None
+        return [p[0] for p in parts.values()], [p[1] for p in parts.values()]
+
+    return take(outputs.places, loss, weight, ())
+
+
+def _entry(weights, key):
+    """Return the weights for a part of the losses."""
+    if isinstance(weights, dict):
+        return weights.get(key)
+    return weights[key] if isinstance(weights, (list, tuple)) else weights
 
 
 def _no_target(outputs, index, loss) -> ValueError:
@@ -301,10 +373,8 @@ def _is_weights(value) -> bool:
     return _is_number(value) or (isinstance(value, (list, tuple)) and all(map(_is_number, value)))
 
 
-def _with_weights(losses, weight):
-    """Yield (loss, weight) for each loss of an output."""
-    if losses is None:
-        return
+def _with_weights(losses, weight) -> list[tuple]:
+    """Return (loss, weight) for each loss of an output."""
     losses = losses if isinstance(losses, (list, tuple)) else [losses]
     weights = weight if isinstance(weight, (list, tuple)) else [weight] * len(losses)
     if len(losses) != len(weights):
@@ -312,7 +382,7 @@ def _with_weights(losses, weight):
             f"`loss_weights` must have a number for each of the {len(losses)} losses of an output."
             f"\nReceived: {weight}"
         )
-    yield from zip(losses, weights)
+    return list(zip(losses, weights))
 
 
 def _is_one_or_list(value) -> bool:
@@ -327,7 +397,8 @@ def _resolved(structure, is_leaf, convert):
         return None if structure is None else convert(structure)
     if isinstance(structure, dict):
         return {key: _resolved(value, is_leaf, convert) for key, value in structure.items()}
-    return [_resolved(value, is_leaf, convert) for value in structure]
+    parts = [_resolved(value, is_leaf, convert) for value in structure]
+    return type(structure)(*parts) if hasattr(structure, "_fields") else type(structure)(parts)
 
 
 def as_loss(identifier):
@@ -428,6 +499,8 @@ def _checked_metrics(argument: str, value):
     """Check what `compile` was given, and look up names early, so that mistakes show there."""
     if value is None:
         return None
+    if isinstance(value, str) and value not in _SHORT:
+        metrics.get(value)
     if not isinstance(value, (list, tuple, dict)) or is_serialized(value):
         raise ValueError(
             f"`{argument}` must be a list, a tuple or a dict.\nReceived: {argument}={value!r}\n"

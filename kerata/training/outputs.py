@@ -5,6 +5,7 @@ outputs, as a list, as a dict by name, or in the outputs' own nesting. `OutputMa
 them into one form: a list with an entry for each output, in the order of the flat outputs.
 """
 
+import itertools
 from collections.abc import Callable
 
 from kerata.engine import tree
@@ -27,6 +28,9 @@ class OutputMap:
     """
 
     def __init__(self, outputs, names=None):
+        counter = itertools.count()
+        # The outputs' structure, with the number of each in its place.
+        self.places = tree.map_structure(lambda _: next(counter), outputs)
         self._structure = tree.map_structure(lambda _: None, outputs)
         self.paths = [path for path, _ in tree.flatten_with_path(outputs)]
         self.count = len(self.paths)
@@ -36,6 +40,7 @@ class OutputMap:
         self._names = (
             list(names) if names and len(names) == self.count and (flat or single) else None
         )
+        self._all_names = list(names) if names and len(names) == self.count else None
         self.labels = self._names or [_label(path) for path in self.paths]
         self.prefixes = self._prefixes(outputs, bool(names))
 
@@ -54,7 +59,16 @@ class OutputMap:
         path = self.paths[index]
         if path and isinstance(path[-1], str):
             return "/".join(map(str, path)) + "_", False
+        if self._all_names and path:
+            return "".join(f"{key}/" for key in path[:-1]) + f"{self._all_names[index]}_", False
         return "".join(f"{key}/" for key in path[:-1]), True
+
+    def part_prefix(self, path: tuple) -> str:
+        """Return what stands before "loss" in the logs for a loss of all outputs at `path`."""
+        if path:
+            return "/".join(map(str, path)) + "_"
+        names = self.places if isinstance(self.places, dict) else self._all_names
+        return "".join(f"{name}_" for name in names or ())
 
     def spread(
         self,

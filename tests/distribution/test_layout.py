@@ -105,16 +105,6 @@ def test_distributions_say_where_things_lie(mesh):
     assert parallel.get_variable_layout(variable) is variable._layout
 
 
-@pytest.mark.parametrize("shape", [(4, 3), (4,), (1, 4, 2)])
-def test_a_layout_that_does_not_fit_a_variable(mesh, shape):
-    layouts = LayoutMap(mesh)
-    layouts["kernel"] = (None, "model")
-    with pytest.raises(ValueError, match="variable 'kernel'"):
-        ModelParallel(layout_map=layouts).get_variable_layout(
-            kerata.Variable(np.ones(shape), name="kernel")
-        )
-
-
 def test_mistakes(mesh):
     for make in (
         lambda: DataParallel("mesh"),

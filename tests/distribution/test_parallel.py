@@ -60,6 +60,11 @@ model.train_on_batch(x, y)
 found["held"] = bool((np.asarray(held) == before).all())
 model.save(sys.argv[1] + "/model.keras")
 found["loaded"] = spec(kerata.saving.load_model(sys.argv[1] + "/model.keras").weights[0])
+try:
+    layouts["odd/kernel"] = (None, "model")
+    layers.Dense(3, name="odd").build((2, 6))
+except ValueError as error:
+    found["odd"] = str(error)
 D.set_distribution(None)
 alone = kerata.saving.load_model(sys.argv[1] + "/model.keras")
 found["alone"] = len(alone.weights[0].value.sharding.device_set)
@@ -101,6 +106,10 @@ def test_model_parallel_divides_variables_and_stays_so(found):
 
 def test_outputs_of_layers_get_their_layout(found):
     assert found["output"] == ["batch", "model"]
+
+
+def test_a_layout_that_does_not_fit_names_the_variable(found):
+    assert "'odd/kernel'" in found["odd"] and "(6, 3)" in found["odd"]
 
 
 def test_arrays_that_somebody_holds_stay(found):

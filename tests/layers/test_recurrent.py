@@ -387,3 +387,39 @@ def test_ops_in_cells():
 
     model = kerata.Sequential([kerata.Input((None, 3)), layers.RNN(Cell())])
     np.testing.assert_allclose(model(np.zeros((1, 4, 3))), np.tanh([[3.0, 3.0, 3.0]]), rtol=1e-6)
+
+
+def test_older_arguments_are_taken_and_forgotten():
+    layer = layers.LSTM(2, implementation=1, use_cudnn=True)
+    assert "implementation" not in layer.get_config()
+    both = layers.Bidirectional(layer)
+    assert both.forward_layer.use_cudnn is both.backward_layer.use_cudnn is True
+
+
+def test_stateful_layers_keep_their_batch_size(data):
+    layer = layers.GRU(2, stateful=True)
+    layer(data(2, 3, 4))
+    with pytest.raises(ValueError, match="batch size .* 2"):
+        layer(data(1, 3, 4))
+
+
+def test_stacked_cells_with_single_states(data):
+    class Sum(layers.Layer):
+        state_size = output_size = 3
+
+        def call(self, inputs, states):
+            total = inputs + states[0]
+            return total, total
+
+    x = data(2, 4, 3)
+    output, first, second = layers.RNN([Sum(), Sum()], return_state=True)(x)
+    np.testing.assert_allclose(first, x.sum(1), rtol=1e-5)
+    np.testing.assert_allclose(output, np.cumsum(x, 1).sum(1), rtol=1e-5)
+    np.testing.assert_array_equal(output, second)
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (3, 4), (3, 5, 1)])
+def test_time_distributed_checks_the_mask(data, shape):
+    layer = layers.TimeDistributed(layers.Dense(2))
+    with pytest.raises(ValueError, match=r"2 samples and 4 time steps"):
+        layer(data(2, 4, 3), mask=np.ones(shape, bool))

@@ -331,12 +331,12 @@ def test_a_loss_in_a_list_of_one_belongs_to_its_output():
 @pytest.mark.parametrize(
     "outputs, loss, weights, expected",
     [
-        ("ab", [["mse", "mae"], "mse"], None, {"a_mse_loss": 9, "a_mae_loss": 3, "b_loss": 9}),
-        ("ab", {"a": ["mse", "mae"]}, None, {"a_mse_loss": 9, "a_mae_loss": 3}),
+        ("ab", [["mse", "mae"], "mse"], None, {"a_loss": 12, "b_loss": 9, "loss": 21}),
+        ("ab", {"a": ["mse", "mae"]}, None, {"loss": 12}),
         ("ab", [["mse"], ["mae"]], [2.0, 3.0], {"a_loss": 9, "b_loss": 3, "loss": 27}),
         ("ab", [["mse", "mae"], "mse"], [[1.0, 2.0], 3.0], {"loss": 42}),
         ("ab", [["mse", "mae"], "mse"], [2.0, 1.0], {"loss": 33}),
-        ("a", ["mse", "mae"], [1.0, 10.0], {"a_mse_loss": 9, "a_mae_loss": 3, "loss": 39}),
+        ("a", ["mse", "mae"], [1.0, 10.0], {"loss": 39}),
         ("a", ["mse"], None, {"loss": 9}),
     ],
 )
@@ -357,3 +357,34 @@ def test_weights_of_several_losses_must_be_as_many():
     model.compile("sgd", ["mse", "mae"], loss_weights=[1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="each of the 2 losses"):
         model.evaluate(np.ones((2, 1)), np.ones((2, 1)), verbose=0)
+
+
+def joint(y_true, y_pred):
+    """A loss of a whole part of the outputs."""
+    return sum(kerata.ops.mean(p) for p in kerata.tree.flatten(y_pred))
+
+
+@pytest.mark.parametrize(
+    "loss, weights, expected",
+    [
+        ({"a": [joint, ("mse", "mae")]}, None, {"a_loss": 6, "a/y_loss": 9, "a/z_loss": 3}),
+        (
+            {"a": [joint, (None, "mae")], "b": "mae"},
+            None,
+            {"a_loss": 6, "a/z_loss": 3, "b_loss": 3},
+        ),
+        ([joint, {"b": "mse"}], None, {"a_b_loss": 9, "b_loss": 9, "loss": 18}),
+        ([joint, {"b": "mse"}], [10.0, {"b": 2.0}], {"a_b_loss": 9, "b_loss": 9, "loss": 108}),
+        ({"a": joint}, None, {"loss": 6}),
+        ({"a": "mse"}, None, {"a/y_loss": 9, "a/z_loss": 9, "loss": 18}),
+    ],
+)
+def test_losses_of_several_outputs_together(loss, weights, expected):
+    inputs = kerata.Input((1,))
+    y, z, b = (kerata.layers.Identity(name=name)(inputs) for name in "yzb")
+    model = kerata.Model(inputs, {"a": (y, z), "b": b})
+    model.compile("sgd", loss, loss_weights=weights)
+    x = np.full((2, 1), 3.0)
+    targets = {"a": (0 * x, 0 * x), "b": 0 * x}
+    found = model.evaluate(x, targets, verbose=0, return_dict=True)
+    assert found | expected == found

@@ -87,6 +87,9 @@ class OrbaxCheckpoint(Monitor):
         """Return whether this is the first of the processes."""
         return jax.process_index() == 0
 
+    def on_train_begin(self, logs=None):
+        os.makedirs(self.directory, exist_ok=True)  # now, not after an epoch's work
+
     def on_train_batch_end(self, batch, logs=None):
         if self._every.is_due(batch):
             self._save(int(self.model.optimizer.iterations), logs)
