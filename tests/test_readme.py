@@ -22,10 +22,6 @@ def test_examples_run(tmp_path, monkeypatch, capsys):
     reloaded = kerata.models.load_model("digits.keras")
     np.testing.assert_array_equal(reloaded.predict(x, verbose=0), model.predict(x, verbose=0))
 
-    names |= {
-        "loss_fn": kerata.losses.SparseCategoricalCrossentropy(),
-        "optimizer": kerata.optimizers.Adam(1e-3),
-    }
     exec(step_example, names)
     batch = x.astype("float32"), y
     losses = [float(names["step"](*batch)) for _ in range(5)]

@@ -100,6 +100,8 @@ def check_inputs(spec, inputs, owner: str) -> None:
             history = getattr(x, "_keras_history", None)
             if isinstance(x, KerasTensor) and history is not None:
                 origin = f", from layer {history.operation.name!r}"
+                if getattr(history.operation, "return_sequences", True) is False:
+                    hint = "\nMake that layer return every step: return_sequences=True."
             raise ValueError(
                 f"{owner} needs inputs {must}.\nReceived: an input {got}{place}{origin}.{hint}"
             )
@@ -113,6 +115,9 @@ def _mismatch(spec, shape, dtype):
     if shape[:1] == (None,):
         batch = (
             "\nIf the channel axis is missing, add it: x[..., None], and 1 to the Input's shape."
+            if rank > 1
+            else "\nIf each sample is one number, add an axis: x[:, None]. If this is a single "
+            "sample, add a batch axis: x[None]."
         )
     if spec.ndim is not None and not spec.allow_last_axis_squeeze and rank != spec.ndim:
         hint = batch if rank == spec.ndim - 1 else ""

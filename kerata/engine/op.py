@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from kerata.engine.errors import reword
 from kerata.engine.symbolic import KerasTensor, record_call
 from kerata.engine.variable import Variable
 
@@ -25,17 +26,21 @@ def op(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs):
-        for value in (*args, *kwargs.values()):
-            if type(value) in _NESTED or isinstance(value, (KerasTensor, Variable)):
-                break
-        else:
-            return function(*args, **kwargs)
-        finder = _Finder()
-        plain_args = finder.plain(args)
-        plain_kwargs = finder.plain(kwargs)
-        if finder.symbolic:
-            return record_call(wrapper, args, kwargs)
-        return function(*plain_args, **plain_kwargs)
+        try:
+            for value in (*args, *kwargs.values()):
+                if type(value) in _NESTED or isinstance(value, (KerasTensor, Variable)):
+                    break
+            else:
+                return function(*args, **kwargs)
+            finder = _Finder()
+            plain_args = finder.plain(args)
+            plain_kwargs = finder.plain(kwargs)
+            if finder.symbolic:
+                return record_call(wrapper, args, kwargs)
+            return function(*plain_args, **plain_kwargs)
+        except Exception as error:
+            reword(error)
+            raise
 
     return wrapper
 

@@ -17,7 +17,7 @@ import jax
 
 from kerata.engine import dtypes, naming, rematerialization, tree
 from kerata.engine.configurable import Configurable
-from kerata.engine.errors import StateError
+from kerata.engine.errors import StateError, reword, with_unknown_sizes
 from kerata.engine.scopes import Scope, ambient
 
 # What stands for an unknown dimension: pairs, tried in turn. A small and a large size tell apart
@@ -341,7 +341,9 @@ def abstract_eval(fn: Callable, args: tuple = (), kwargs: dict | None = None):
         except StateError:
             raise
         except Exception as error:
-            first_error = first_error or error
+            if first_error is None:
+                other = _error_of(fn, arguments, tensors, others)
+                first_error = with_unknown_sizes(error, other or error)
         else:
             vanished = any(0 in x.shape for x in jax.tree_util.tree_leaves(found))
             result = result or (found, again)
@@ -375,8 +377,20 @@ def _evaluate(fn, arguments, tensors, sizes):
     outer = standin()
     try:
         return jax.eval_shape(run, specs)
+    except Exception as error:
+        reword(error)
+        raise
     finally:
         _evaluating.size = outer
+
+
+def _error_of(*evaluation) -> Exception | None:
+    """Return the exception that an abstract evaluation raises, if it does."""
+    try:
+        _evaluate(*evaluation)
+    except Exception as error:
+        return error
+    return None
 
 
 def standin() -> int | None:

@@ -26,11 +26,6 @@ _exchanging = threading.RLock()
 # How often a program may be traced again because it met variables that it had not met before.
 _MOST_ROUNDS = 20
 _NUMBERS = (int, float, complex)
-_NEEDS_A_VALUE = (
-    jax.errors.ConcretizationTypeError,  # also what its subclass says of `if` on a tracer
-    jax.errors.TracerArrayConversionError,
-    jax.errors.TracerIntegerConversionError,
-)
 
 
 def _is_dynamic(leaf) -> bool:
@@ -268,12 +263,8 @@ class CompiledFunction:
                 program = _Program(self, lambda leaves: _shown(rebuild(leaves)), dynamic)
                 self._programs[key] = program
             return program.run(dynamic)
-        except _NEEDS_A_VALUE as error:
-            error.add_note(
-                f"While {self.__name__!r} is compiled, arrays and numbers among its arguments have "
-                "no values yet.\nFor `if` on them use kerata.ops.cond or kerata.ops.where; an "
-                "argument that must be a Python number goes into jit(..., static_argnames=...)."
-            )
+        except Exception as error:
+            reword(error)
             raise
 
     def _hide_static(self, args, kwargs):
@@ -390,6 +381,8 @@ def value_and_grad(
         >>> kerata.value_and_grad(lambda x: (w * x).sum(), [w])(jax.numpy.array([3.0, 4.0]))
         (Array(11., dtype=float32), [Array([3., 4.], dtype=float32)])
     """
+    if not callable(fn):
+        raise TypeError(f"Only functions have gradients: write lambda: ...\nReceived: {fn!r}")
     if variables is None and argnums is None:
         argnums = 0
     if isinstance(variables, Variable):
@@ -409,6 +402,12 @@ def value_and_grad(
     @functools.wraps(fn)
     def wrapped(*args, **kwargs):
         caught = None
+        if not all(-len(args) <= i < len(args) for i in positions):
+            raise TypeError(
+                "value_and_grad() and grad() must know what to differentiate for.\n"
+                f"Received: argnums={argnums}, in a call with {len(args)} arguments by position\n"
+                "Give the Variables: value_and_grad(fn, variables)."
+            )
 
         def pure(values, chosen_args):
             nonlocal caught
@@ -421,9 +420,13 @@ def value_and_grad(
                 loss = _scalar(loss, fn)
             return loss, (aux, [value for _, value in caught.writes.values()])
 
-        (loss, (aux, new)), (grads, arg_grads) = jax.value_and_grad(
-            pure, argnums=(0, 1), has_aux=True
-        )([v._uncast() for v in distinct], _values([args[i] for i in positions]))
+        try:
+            (loss, (aux, new)), (grads, arg_grads) = jax.value_and_grad(
+                pure, argnums=(0, 1), has_aux=True
+            )([v._uncast() for v in distinct], _values([args[i] for i in positions]))
+        except Exception as error:
+            reword(error)
+            raise
         caught.carry_out(new)
         of = {id(v): g for v, g in zip(distinct, grads)}
         grads = [of[id(v)] for v in chosen]
@@ -444,11 +447,12 @@ def value_and_grad(
 
 
 def _scalar(loss, fn):
-    shape = jnp.shape(loss)
+    shape = None if loss is None else jnp.shape(loss)
     if shape != ():
         raise ValueError(
             "Only a scalar has a gradient: reduce the loss, e.g. with kerata.ops.mean().\n"
-            f"Received: shape {shape} from {getattr(fn, '__name__', fn)!r}"
+            f"Received: {'None' if shape is None else f'shape {shape}'} from "
+            f"{getattr(fn, '__name__', fn)!r}"
         )
     return jnp.asarray(loss)
 
@@ -489,7 +493,11 @@ def _carried(transform: Callable) -> Callable:
                     outputs = _values(fn(*inner_args, **inner_kwargs))
                 return outputs, [value for _, value in caught.writes.values()]
 
-            outputs, new = transform(pure)(dynamic)
+            try:
+                outputs, new = transform(pure)(dynamic)
+            except Exception as error:
+                reword(error)
+                raise
             caught.carry_out(new)
             return outputs
 

@@ -27,6 +27,7 @@ class SpatialLayer(Stateless):
     def __init_subclass__(cls, **kwargs):
         if cls.rank > 1 and "rank" in vars(cls) and "__init__" not in vars(cls):
             cls.__init__ = repeat_defaults(cls.__init__, cls.per_axis, cls.rank)
+            cls.__init__.__qualname__ = f"{cls.__name__}.__init__"
         super().__init_subclass__(**kwargs)
 
     def __init__(self, data_format=None, **kwargs):

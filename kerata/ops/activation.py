@@ -303,7 +303,7 @@ def softmax(x, axis=-1):
     if math.prod(x.shape[a] for a in axis) == 1:
         warnings.warn(
             "softmax() over one element is always 1: for a single logit, sigmoid() is meant.\n"
-            f"Received: axis={axis} of shape {x.shape}",
+            f"Received: axis={axis} of {x.ndim} axes",
             stacklevel=3,
         )
     return jax.nn.softmax(x, axis)

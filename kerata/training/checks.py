@@ -1,8 +1,11 @@
 """What can be seen to be wrong with data before any of it is trained on."""
 
+import itertools
+
 import numpy as np
 
 from kerata.engine import tree
+from kerata.engine.errors import short
 from kerata.utils.numerical import unpack_x_y_sample_weight
 
 _NAMES = ("x", "y", "sample_weight")
@@ -40,10 +43,11 @@ def check_lengths(x, y=None, sample_weight=None) -> int:
     if not lengths:
         raise ValueError("There is no data: `x` holds no array.\nReceived: x=None")
     if len(set(lengths.values())) > 1:
-        listed = ", ".join(f"{name} has {n}" for name, n in lengths.items())
+        listed = ", ".join(f"{name} has {n}" for name, n in itertools.islice(lengths.items(), 4))
         raise ValueError(
             "All arrays of the data must have the same number of samples (the length of the first "
-            f"axis).\nReceived: {listed}"
+            f"axis).\nReceived: {listed}{', …' if len(lengths) > 4 else ''}"
+            + (_samples_hint("x", x) or _samples_hint("y", y))
         )
     count = next(iter(lengths.values()))
     if count == 0:
@@ -52,8 +56,19 @@ def check_lengths(x, y=None, sample_weight=None) -> int:
     return count
 
 
-def check_leaf(name: str, leaf) -> None:
-    """Check that `leaf` is an array of numbers.
+def _samples_hint(name: str, structure) -> str:
+    """Say what to do about a list that may be meant as samples, not as several arrays."""
+    shapes = {leaf.shape for leaf in tree.flatten(structure) if hasattr(leaf, "shape")}
+    if not isinstance(structure, (list, tuple)) or len(structure) < 4 or len(shapes) > 1:
+        return ""
+    return (
+        f"\n`{name}` is a list of {len(structure)} arrays: several arrays for each sample.\n"
+        f"If these are the samples, make one array: np.stack({name})."
+    )
+
+
+def check_leaf(name: str, leaf, text: bool = False) -> None:
+    """Check that `leaf` is an array of numbers; with `text`, that of `x` may hold text.
 
     Raises:
         TypeError: if it is not an array.
@@ -62,23 +77,28 @@ def check_leaf(name: str, leaf) -> None:
     if isinstance(leaf, (bool, int, float, str, bytes)):
         raise ValueError(
             f"`{name}` must be an array. Lists are structures of arrays: several inputs, for "
-            f"example.\nReceived: {_short(leaf)}, of type {type(leaf).__name__}\n"
-            "Make one array of a list of numbers: np.array(x)."
+            f"example.\nReceived: {short(leaf)}, of type {type(leaf).__name__}\n"
+            + (
+                f"Make one array of a list of numbers: np.array({name.partition('[')[0]})."
+                if "[" in name
+                else f"`{name}` itself, or what it holds, must be read into one first."
+            )
         )
     dtype = getattr(leaf, "dtype", None)
     if dtype is None or not hasattr(leaf, "shape"):
         raise TypeError(
             f"`{name}` must be an array (of NumPy, JAX or pandas, or a tensor).\n"
-            f"Received: {_short(leaf)}, of type {type(leaf).__name__}"
+            f"Received: {short(leaf)}, of type {type(leaf).__name__}"
         )
     kind = getattr(np.dtype(dtype) if _is_numpy_dtype(dtype) else dtype, "kind", "?")
-    if kind in "USTO":
+    if kind in "USTO" and not (text and name[0] == "x"):
         text = kind in "UST" or isinstance(np.ravel(leaf)[0] if np.size(leaf) else None, str)
         raise ValueError(
             f"`{name}` must hold numbers, not {'text' if text else 'objects'}.\n"
-            f"Received: dtype={dtype}, for example {_short(np.ravel(leaf)[:3])}\n"
+            f"Received: dtype={dtype}, for example {short(np.ravel(leaf)[:3])}\n"
             + (
-                "Number the different values: names, numbers = np.unique(x, return_inverse=True)."
+                "Turn text into numbers with kerata.layers.TextVectorization, names and categories "
+                'with StringLookup; after Input((1,), dtype="string") also in the model.'
                 if text
                 else "Rows of different lengths or mixed types make such an array: pad them, or "
                 "convert each column."
@@ -97,11 +117,6 @@ def _is_numpy_dtype(dtype) -> bool:
     except TypeError:
         return False
     return True
-
-
-def _short(value) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def check_numbers(data, where: str) -> None:

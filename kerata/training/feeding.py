@@ -344,6 +344,7 @@ def make_feed(
         raise ValueError(
             "`x` must be an array, a structure of arrays, a kerata.utils.PyDataset or an iterable "
             f"of batches.\nReceived: {x!r}, of type {type(x).__name__}"
+            + ("\nCall the function, if it is one that yields batches: x()." if callable(x) else "")
         )
     return IterableFeed(x, class_weights=class_weights)
 

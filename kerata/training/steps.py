@@ -55,7 +55,7 @@ def stateful(trainer, name: str) -> Callable:
     """Return the model's step as a function `data -> logs` (or outputs), in either style."""
     method = getattr(trainer, name)
     if not takes_state(method):
-        return _explained(trainer, method)
+        return _explained(trainer, name, method)
 
     def step(data):
         groups = state_variables(trainer, name)
@@ -68,23 +68,63 @@ def stateful(trainer, name: str) -> Callable:
                 variable.assign(value)
         return results
 
-    return _explained(trainer, step)
+    return _explained(trainer, name, step)
 
 
-def _explained(trainer, step: Callable) -> Callable:
+def as_logs(results, name: str) -> dict:
+    """Return what a step returned as a dict without dicts in it.
+
+    Raises:
+        TypeError: if it is no dict.
+    """
+    if not isinstance(results, dict):
+        raise TypeError(
+            f"{name}() must return a dict from names to numbers.\n"
+            f'Received: {type(results).__name__}\nFor example: return {{"loss": loss}}'
+        )
+    logs = {}
+    for key, value in results.items():
+        if isinstance(value, str):
+            raise TypeError(f"{name}() must return numbers.\nReceived: {key}={value!r}")
+        logs.update(as_logs(value, name) if isinstance(value, dict) else {key: value})
+    return logs
+
+
+def _explained(trainer, name: str, step: Callable) -> Callable:
     """Return `step`, whose errors name as their cause why the model could not be built before."""
 
     def explained(data):
         try:
             results = step(data)
+            if name != PREDICT:
+                results = as_logs(results, name)
         except Exception as error:
             if error.__cause__ is None:
                 error.__cause__ = trainer._build_error
+            note_swapped(trainer, data, error)
             raise
         trainer._build_error = None
         return results
 
     return explained
+
+
+def note_swapped(trainer, data, error: Exception) -> None:
+    """Add to an error that targets and inputs seem to have changed places, where they do."""
+    graph = getattr(trainer, "_graph", None)
+    x, y, _ = unpack_x_y_sample_weight(data)
+    if graph is None or len(graph.inputs) != 1 or not (hasattr(x, "shape") and hasattr(y, "shape")):
+        return
+    wanted = graph.inputs[0].shape
+
+    def fits(array):
+        return len(array.shape) == len(wanted) and all(
+            m in (None, n) for m, n in zip(wanted[1:], array.shape[1:])
+        )
+
+    if fits(y) and not fits(x) and not getattr(error, "_swapped", False):
+        error._swapped = True  # type: ignore[attr-defined]
+        error.add_note(f"`y` has the shape of the model's inputs, {wanted}: are x and y swapped?")
 
 
 def stateless(trainer, name: str, step: Callable, state, data):
@@ -239,6 +279,12 @@ class Stepping(Compiling):
         total = None
         if self._compiled is not None and self._compiled.loss is not None:
             loss = self._compiled.loss
+            if y_pred is None:
+                raise ValueError(
+                    f"compute_loss() of {type(self).__name__} needs the model's outputs.\n"
+                    "Received: y_pred=None\n"
+                    "Write compute_loss(x=x, y=y, y_pred=self(x, training=True))."
+                )
             if not loss.built:
                 loss.build(y_pred, self._compiled.output_names)
             total = loss(y, y_pred, sample_weight, batch_size(x if x is not None else y_pred))

@@ -16,7 +16,7 @@ from kerata.training.compiling import Compiled
 from kerata.training.feeding import ArrayFeed, Feed, Stream, as_arrays, is_array, make_feed
 from kerata.training.objectives import CompiledMetrics
 from kerata.training.state import TrainingState
-from kerata.training.steps import PREDICT, TEST, TRAIN, Stepping
+from kerata.training.steps import PREDICT, TEST, TRAIN, Stepping, as_logs, note_swapped, stateful
 from kerata.utils.numerical import unpack_x_y_sample_weight
 
 
@@ -136,6 +136,12 @@ class Trainer(Stepping):
             epochs = min(epochs, settings.max_epochs())
         steps_per_epoch = _limit("steps_per_epoch", steps_per_epoch, "fit()")
         batch_size = _count("batch_size", batch_size, "fit()")
+        if initial_epoch >= epochs:
+            warnings.warn(
+                "fit() trains nothing: `epochs`, the number of the last epoch, must be above "
+                f"`initial_epoch`.\nReceived: epochs={epochs}, initial_epoch={initial_epoch}",
+                stacklevel=2,
+            )
         self.stop_training = False
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = split(x, y, sample_weight, validation_split)
@@ -148,7 +154,10 @@ class Trainer(Stepping):
         state = TrainingState(self, Stream(feed), feed.seed, initial_epoch)
         self._prepare(state.stream, TRAIN, "fit()")
         validate = self._validation(
-            validation_data, validation_batch_size or batch_size, validation_steps
+            validation_data,
+            _count("validation_batch_size", validation_batch_size, "fit()") or batch_size,
+            validation_steps,
+            state.stream.peek(),
         )
         steps_in_epoch = feed.num_batches if steps_per_epoch is None else steps_per_epoch
         if not isinstance(callbacks, CallbackList):
@@ -184,7 +193,7 @@ class Trainer(Stepping):
             )
             if limit is not None and done < limit and not self.stop_training:
                 _warn_short(done, limit)
-            logs = _as_logs(results, TRAIN)
+            logs = as_logs(results, TRAIN)
             state.end_epoch()
             if validate is not None and is_due(epoch, validation_freq):
                 logs |= {f"val_{name}": value for name, value in validate(callbacks).items()}
@@ -196,19 +205,26 @@ class Trainer(Stepping):
         callbacks.on_train_end(logs)
         return self.history
 
-    def _validation(self, data, batch_size, limit):
+    def _validation(self, data, batch_size, limit, training_batch):
         """Return the function that evaluates validation data, or None."""
+        limit = _limit("validation_steps", limit, "fit()")
         if data is None:
             return None
-        limit = _limit("validation_steps", limit, "fit()")
-        x, y, sample_weight = data, None, None
-        if isinstance(data, (tuple, list)):
-            x, y, sample_weight = unpack_x_y_sample_weight(data)
-        feed = make_feed(x, y, sample_weight, batch_size=batch_size)
-        if feed.infinite and limit is None:
-            raise _endless("fit", "validation_steps")
-        stream = Stream(feed)
-        self._prepare(stream, TEST, "fit()")
+        try:
+            x, y, sample_weight = data, None, None
+            if isinstance(data, (tuple, list)):
+                x, y, sample_weight = unpack_x_y_sample_weight(data)
+            feed = make_feed(x, y, sample_weight, batch_size=batch_size)
+            if feed.infinite and limit is None:
+                raise _endless("fit", "validation_steps")
+            stream = Stream(feed)
+            self._prepare(stream, TEST, "fit()")
+            if self.compiles_steps and _forms(stream.peek()) != _forms(training_batch):
+                # What does not fit is to be said now, not after an epoch.
+                abstract_eval(stateful(self, TEST), (_specs(stream.peek()),))
+        except Exception as error:
+            error.add_note("This happened with `validation_data`.")
+            raise
 
         def validate(callbacks):
             nonlocal stream
@@ -278,7 +294,7 @@ class Trainer(Stepping):
         results, done = loop.run(self, loop.TEST, function, stream, callbacks, limit)
         if limit is not None and done < limit and not self.stop_evaluating:
             _warn_short(done, limit)
-        logs = _as_logs(results, TEST)
+        logs = as_logs(results, TEST)
         callbacks.on_test_end(logs)
         return logs
 
@@ -361,7 +377,7 @@ class Trainer(Stepping):
         return placement.put_batch(stream.peek())
 
     def _on_batch(self, name, batch, return_dict):
-        logs = _as_logs(self._function_of_one(name)(batch), name)
+        logs = as_logs(self._function_of_one(name)(batch), name)
         logs = {name: _number(value) for name, value in logs.items()}
         return logs if return_dict else self._in_order(logs)
 
@@ -397,6 +413,11 @@ class Trainer(Stepping):
         try:
             if not self.built or (compiled is not None and not compiled.built):
                 y_pred = abstract_eval(lambda inputs: self(inputs, training=False), (_specs(x),))
+                if y_pred is None:
+                    raise ValueError(
+                        f"`call` of {type(self).__name__} must return tensors.\nReceived: None\n"
+                        "Is a `return` missing?"
+                    )
                 if compiled is not None:
                     compiled.build(_specs(y), y_pred)
             if compiled is not None and y is not None:
@@ -406,6 +427,7 @@ class Trainer(Stepping):
             # data first. If it fails, too, this is why.
             if not own_step and type(self).compute_loss is Trainer.compute_loss:
                 undo()
+                note_swapped(self, batch, error)
                 raise
             self._build_error = error
         if name == TRAIN and self.optimizer is not None and (stateless or not own_step):
@@ -447,6 +469,11 @@ def _check_targets(compiled, feed: Feed, y) -> None:
     if isinstance(feed, ArrayFeed):
         _, y, _ = unpack_x_y_sample_weight(feed.data)
     compiled.loss.check_targets(y, compiled.output_shapes)
+
+
+def _forms(batch):
+    """Return the shapes and dtypes of a batch but for the number of its samples."""
+    return jax.tree_util.tree_map(lambda a: (np.shape(a)[1:], str(a.dtype)), batch)
 
 
 def _specs(structure):
@@ -559,15 +586,6 @@ def _warn_short(done, limit) -> None:
         f"The data ran out: there were {done} batches, where {limit} steps were asked for.",
         stacklevel=3,
     )
-
-
-def _as_logs(results, name) -> dict:
-    if not isinstance(results, dict):
-        raise TypeError(
-            f"{name}() must return a dict from names to numbers.\n"
-            f"Received: {type(results).__name__}"
-        )
-    return dict(results)
 
 
 def _number(value):

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import shutil
 import sys
 import time
 
@@ -114,8 +115,9 @@ class Progbar:
             return
         self._drawn = time.time()
         live = self.verbose == 1 and is_live()
-        line = self._line(finalize)
+        line = self._line(finalize, self.width)
         if live:
+            line = self._fitted(line, finalize)
             padding = " " * max(self._length - len(line), 0)
             self._length = len(line)
             print_message("\r" + line + padding, "\n" if finalize else "")
@@ -131,7 +133,17 @@ class Progbar:
             return name in self.stateless_metrics
         return name not in self.stateful_metrics
 
-    def _line(self, finalize: bool) -> str:
+    def _fitted(self, line: str, finalize: bool) -> str:
+        """Return a line that a terminal can overwrite: one that wraps would leave rows behind."""
+        if "ipykernel" in sys.modules:
+            return line
+        room = shutil.get_terminal_size().columns - 1
+        if len(line) > room:
+            line = self._line(finalize, max(self.width - (len(line) - room), 0))
+        # The last line stays, so it may be as long as it has to be.
+        return line if finalize or len(line) <= room else line[: max(room - 1, 0)] + "…"
+
+    def _line(self, finalize: bool, width: int) -> str:
         done = str(self._seen)
         if self.target is not None:
             done = f"{done.rjust(len(str(self.target)))}/{self.target}"
@@ -141,18 +153,18 @@ class Progbar:
         if self.verbose == 2:
             parts = [done, f"{elapsed:.0f}s", pace]
         elif finalize or self.target is None:
-            parts = [f"{done} {self._bar()} {elapsed:.0f}s {pace}"]
+            parts = [done + self._bar(width) + f"{elapsed:.0f}s {pace}"]
         else:
             left = _clock(each * (self.target - self._seen))
-            parts = [f"{done} {self._bar()} {left} {pace}"]
+            parts = [done + self._bar(width) + f"{left} {pace}"]
         parts += [f"{name}: {_shown(self._value(name))}" for name in self._values]
         return " - ".join(parts)
 
-    def _bar(self) -> str:
+    def _bar(self, width: int) -> str:
         if self.target is None:
-            return "…"
-        full = self.width * min(self._seen, self.target) // max(self.target, 1)
-        return _FULL * full + _EMPTY * (self.width - full)
+            return " … "
+        full = width * min(self._seen, self.target) // max(self.target, 1)
+        return f" {_FULL * full}{_EMPTY * (width - full)} " if width else " "
 
     def _value(self, name):
         value = self._values[name]

@@ -85,8 +85,19 @@ def test_evaluation_forgets_what_is_assigned():
 
 
 def test_the_first_error_is_shown():
-    with pytest.raises((TypeError, ValueError), match=r"broadcasting.*\(12, 3\), \(4,\)"):
+    with pytest.raises((TypeError, ValueError), match=r"broadcasting.*\(None, 3\), \(4,\)"):
         abstract_eval(lambda x: x + jnp.ones(4), (KerasTensor((None, 3)),))
+
+
+def test_unknown_sizes_are_none_in_errors():
+    class Odd(kerata.layers.Layer):
+        def call(self, x):
+            raise ValueError(f"12 and {self.name} do not go with {x.shape}, {x.shape[1] // 2}")
+
+    with pytest.raises(ValueError) as caught:
+        Odd(name="odd_12")(kerata.Input((None, 12)))
+    assert str(caught.value) == "12 and odd_12 do not go with (None, None, 12), None"
+    assert "float32[None, None, 12]" in "".join(caught.value.__notes__)
 
 
 @pytest.mark.parametrize(

@@ -126,10 +126,68 @@ def test_arguments_that_cannot_be_hashed_are_explained():
 
 
 def test_a_value_that_is_not_there_yet_is_explained():
-    for function in (lambda x: x if x > 0 else -x, lambda x: range(x), lambda x: np.asarray(x)):
-        with pytest.raises(TypeError) as caught:
+    for function, word in (
+        (lambda x: x if x > 0 else -x, "cond"),
+        (lambda x: range(x), "static_argnames"),
+        (lambda x: float(x), "static_argnames"),
+        (lambda x: np.asarray(x), "NumPy"),
+    ):
+        with pytest.raises(TypeError, match=rf"(?s)no value.*Received.*\[\].*{word}") as caught:
             kerata.jit(function)(3)
-        assert "static_argnames" in "".join(caught.value.__notes__)
+        assert not getattr(caught.value, "__notes__", None)
+        assert len(str(caught.value).splitlines()) == 4
+    with pytest.raises(IndexError, match=r"(?s)how many.*bool\[3\].*where"):
+        kerata.jit(lambda x: x[x > 0])(np.ones(3))
+
+
+V = kerata.Variable([1.0, 2.0])
+THROUGH_JAX = {
+    "jit": lambda fail: kerata.jit(fail)(1.0),
+    "gradient": lambda fail: kerata.grad(fail)(1.0),
+    "remat": lambda fail: kerata.remat(fail)(1.0),
+    "vectorized_map": lambda fail: kerata.ops.vectorized_map(fail, np.ones(2)),
+    "abstract": lambda fail: kerata.layers.Lambda(fail)(kerata.Input((2,))),
+    "loop": lambda fail: kerata.ops.fori_loop(0, 2, lambda i, x: fail(x), 1.0),
+    "nested": lambda fail: kerata.jit(kerata.grad(lambda x: kerata.remat(fail)(x)))(1.0),
+    "operation": lambda fail: kerata.ops.matmul(np.ones((2, 3)), np.ones((2, 3))),
+    "layer": lambda fail: kerata.layers.Lambda(lambda x: jnp.matmul(x, x))(np.ones((2, 3))),
+}
+
+
+@pytest.mark.parametrize("way", THROUGH_JAX)
+def test_errors_carry_no_footnote_of_jax(way):
+    def fail(x):
+        raise ValueError("mine")
+
+    with pytest.raises((TypeError, ValueError)) as caught:
+        THROUGH_JAX[way](fail)
+    assert "JAX" not in "".join(getattr(caught.value, "__notes__", ()))
+
+
+GRADIENTS = {
+    "neither variables nor arguments": (
+        lambda: kerata.grad(lambda: (V * V).sum())(), ["argnums=0", "0 arguments", "variables"],
+    ),
+    "no such argument": (
+        lambda: kerata.grad(lambda x: x, argnums=2)(1.0), ["argnums=2", "1 arguments"],
+    ),
+    "no function": (lambda: kerata.grad((V * V).sum(), [V]), ["functions", "lambda", "Array"]),
+    "other things": (
+        lambda: kerata.value_and_grad(lambda: 0.0, [kerata.layers.Dense(1)]), ["Variables"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", GRADIENTS)
+def test_gradients_need_something_to_differentiate_for(case):
+    call, words = GRADIENTS[case]
+    with pytest.raises(TypeError, match="(?s)" + ".*".join(words)):
+        call()
+
+
+def test_gradients_of_nothing():
+    with pytest.raises(ValueError, match="(?s)scalar.*Received: None"):
+        kerata.grad(lambda: None, [V])()
 
 
 def test_a_new_shape_may_meet_new_variables():

@@ -196,6 +196,30 @@ def test_summary_of_a_chain():
     assert "Total params: 26 (104.00 B)" in text and "Connected to" not in text
 
 
+def test_summary_of_a_chain_that_grew():
+    model = kerata.Sequential([kerata.Input((3,))])
+    model.add(layers.Dense(4))
+    model.add(layers.Dense(2))
+    assert "Connected to" not in summary(model)
+    shared, x = layers.Dense(3), kerata.Input((3,))
+    assert "Connected to" in summary(kerata.Model(x, shared(shared(x))))
+
+
+MISTAKES = {
+    "no list": (lambda: kerata.Sequential(layers.Dense(3), layers.Dense(1)), TypeError, "list"),
+    "one layer": (lambda: kerata.Sequential(layers.Dense(3)), TypeError, "list of layers"),
+    "a name": (lambda: kerata.Sequential("mine"), TypeError, "list of layers"),
+    "a class": (lambda: kerata.Sequential([layers.Dense]), ValueError, r"Make one: Dense\("),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_mistakes(case):
+    call, kind, words = MISTAKES[case]
+    with pytest.raises(kind, match=words):
+        call()
+
+
 def test_summary_of_a_graph_shows_connections():
     a, b = kerata.Input((3,), name="a"), kerata.Input((3,), name="b")
     text = summary(kerata.Model([a, b], layers.Add(name="sum")([a, b])))

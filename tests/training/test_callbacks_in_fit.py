@@ -74,6 +74,36 @@ def test_values_are_fetched_once_an_epoch_when_nobody_watches_batches(monkeypatc
     assert len(fetched) == 2
 
 
+def test_nested_logs_reach_everyone(tmp_path):
+    class Net(kerata.Sequential):
+        def train_step(self, data):
+            x, y = data
+            error = kerata.ops.mean(kerata.ops.abs(self(x) - y))
+            return {"loss": error, "metrics": {"mae": error, "more": {"half": error / 2}}}
+
+        def test_step(self, data):
+            return {"metrics": {"mae": 1.0}}
+
+    model = Net([kerata.layers.Dense(1)])
+    model.compile("sgd")
+    seen = []
+
+    class Watch(kerata.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append(logs["half"])
+
+    log = kerata.callbacks.CSVLogger(tmp_path / "log.csv")
+    stop = kerata.callbacks.EarlyStopping("mae", mode="min", min_delta=1.0)
+    data = np.ones((4, 2)), np.ones((4, 1))
+    history = model.fit(
+        *data, epochs=9, callbacks=[Watch(), log, stop], validation_data=data, verbose=0
+    ).history
+    assert set(history) == {"loss", "mae", "half", "val_mae"} and len(history["mae"]) == 2
+    assert len(seen) == 2 and isinstance(seen[0], float)
+    assert (tmp_path / "log.csv").read_text().splitlines()[0] == "epoch,half,loss,mae,val_mae"
+    assert model.evaluate(*data, verbose=0) == 1.0
+
+
 def test_early_stopping_restores_the_best_weights():
     model = make("sgd")
 

@@ -49,6 +49,16 @@ DATA = {
     "lists": (
         [[1.0, 2.0]] * 6, [1.0] * 6, ValueError, [r"`x\[0\]\[0\]`", "array", r"np\.array\(x\)"],
     ),
+    "a list of targets": (X, [1.0] * 6, ValueError, [r"`y\[0\]`", "array", r"np\.array\(y\)"]),
+    "a list of samples": (
+        list(X), Y, ValueError,
+        [r"x\[0\] has 4.*x\[3\] has 4, …\n", "list of 6", r"np\.stack\(x\)"],
+    ),
+    "lists of samples": (
+        list(X), list(X), ValueError, ["1 input", r"6.* \(4,\), …\n", r"np\.stack\(x\)"],
+    ),
+    "a list of target arrays": (X, list(Y), ValueError, ["list of 6", r"np\.stack\(y\)"]),
+    "two arrays for one input": ([X, X], Y, ValueError, ["1 input", "2 tensor"]),
     "an object": (object(), None, ValueError, ["`x`", "iterable", "Received", "object"]),
     "all NaN": (X * np.nan, Y, ValueError, ["`x`", r"fit\(\)", "NaN"]),
     "labels all NaN": (X, Y * np.nan, ValueError, ["`y`", "NaN"]),
@@ -124,6 +134,7 @@ COMPILE = {
     "optimizer": ({"optimizer": "adm"}, ["optimizer", "adm", "adam"]),
     "metric": ({"metrics": ["acuracy"]}, ["metric", "acuracy"]),
     "weighted metric": ({"weighted_metrics": ["mean_abs_error"]}, ["mean_absolute_error"]),
+    "a metric as a string": ({"metrics": "acuracy"}, ["metric", "acuracy", "accuracy"]),
     "metrics as a string": ({"metrics": "mae"}, ["`metrics`", "list", r"metrics=\['mae'\]"]),
     "steps": ({"steps_per_execution": 0}, ["steps_per_execution", "positive"]),
 }
@@ -211,6 +222,17 @@ CALLS = {
         lambda: model_for().fit(X, Y, sample_weight=np.ones(5)), ["same number", "has 5"],
     ),
     "batch size": (lambda: model_for().fit(X, Y, batch_size=2.5), ["batch_size", "positive"]),
+    "no batch size": (lambda: model_for().fit(X, Y, batch_size=0), ["batch_size", "positive"]),
+    "no validation batch size": (
+        lambda: model_for().fit(X, Y, validation_data=(X, Y), validation_batch_size=0),
+        ["validation_batch_size", "positive"],
+    ),
+    "no steps": (lambda: model_for().fit(X, Y, steps_per_epoch=0), ["steps_per_epoch=0"]),
+    "no validation steps": (
+        lambda: model_for().fit(X, Y, validation_steps=0), ["validation_steps=0"],
+    ),
+    "no steps to evaluate": (lambda: model_for().evaluate(X, Y, steps=0), ["evaluate", "steps=0"]),
+    "no steps to predict": (lambda: model_for().predict(X, steps=0), ["predict", "steps=0"]),
     "epochs": (lambda: model_for().fit(X, Y, epochs=-1), ["epochs", "at least 0"]),
     "validation_freq": (
         lambda: model_for().fit(X, Y, validation_data=(X, Y), validation_freq=0, verbose=0),
@@ -249,6 +271,37 @@ def test_type_errors(call, words):
     fails(call, TypeError, *words)
 
 
+VALIDATION = {
+    "shape": ((X[:, :3], Y), "4.*3"),
+    "targets": ((X, np.ones((6, 5, 2))), "shape"),
+    "lengths": ((X, Y[:3]), "same number"),
+    "no targets": (X, "needs targets"),
+    "lists": ((X.tolist(), Y), r"np\.array\(x\)"),
+}
+
+
+@pytest.mark.parametrize("case", VALIDATION)
+def test_validation_data(case):
+    data, words = VALIDATION[case]
+    model = model_for()
+    with pytest.raises(ValueError, match=says(words)) as caught:
+        model.fit(X, Y, validation_data=data, verbose=0)
+    assert "`validation_data`" in caught.value.__notes__[-1]
+    assert model.optimizer.iterations.numpy() == 0  # said before training, not after an epoch
+
+
+def test_swapped_inputs_and_targets():
+    for call in (model_for().fit, model_for().evaluate, model_for().train_on_batch):
+        with pytest.raises(ValueError) as caught:
+            call(Y, X)
+        assert "are x and y swapped?" in caught.value.__notes__[-1]
+
+
+def test_no_epochs():
+    with pytest.warns(UserWarning, match=says("nothing", "epochs=0", "initial_epoch=0")):
+        assert model_for().fit(X, Y, epochs=0, verbose=0).history == {}
+
+
 def test_steps_that_return_something_else():
     class Net(kerata.Model):
         def call(self, x):
@@ -259,7 +312,37 @@ def test_steps_that_return_something_else():
 
     model = Net()
     model.compile()
-    fails(lambda: model.fit(X, verbose=0), TypeError, "train_step", "dict", "float|Array")
+    fails(lambda: model.fit(X, verbose=0), TypeError, "train_step", "dict", "float", "return")
+
+
+def test_steps_whose_logs_are_text():
+    class Net(kerata.Sequential):
+        def train_step(self, data):
+            return {"loss": "low"}
+
+    model = Net([kerata.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    fails(lambda: model.fit(X, Y, verbose=0), TypeError, "train_step", "numbers", "loss='low'")
+
+
+def test_a_loss_without_outputs():
+    class Net(kerata.Sequential):
+        def train_step(self, data):
+            return {"loss": self.compute_loss(*data)}
+
+    model = Net([kerata.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    fails(lambda: model.fit(X, Y, verbose=0), ValueError, "compute_loss", "y_pred=None", "self\\(x")
+
+
+def test_a_call_without_return():
+    class Net(kerata.Model):
+        def call(self, x):
+            self.seen = x.shape
+
+    model = Net()
+    model.compile("sgd", "mse")
+    fails(lambda: model.fit(X, Y, verbose=0), ValueError, "`call` of Net", "None", "return")
 
 
 def test_losses_that_are_no_scalar():

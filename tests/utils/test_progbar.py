@@ -51,6 +51,25 @@ def test_a_shorter_line_clears_the_longer_one(terminal, clock):
     assert len(second) >= len(first) and second.rstrip() != second
 
 
+@pytest.mark.parametrize("columns, most", [(60, 2), (80, 3)])
+def test_lines_fit_in_the_terminal(columns, most, terminal, clock, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    names = ["loss", "accuracy", "val_loss", "val_accuracy", "a_long_name"]
+    for count in range(len(names) + 1):
+        terminal()
+        bar = Progbar(100, interval=0.0)
+        clock.now += 1
+        bar.update(50, [(name, 0.5) for name in names[:count]])
+        line = terminal().strip("\r")
+        assert len(line) < columns
+        # First the bar becomes shorter, then the text is cut.
+        assert line.count("━") == 10 if count < most else line.count("━") < 10
+        assert line.endswith("…") == (count > most)
+        bar.update(100)
+        line = terminal()  # it stays, with everything
+        assert all(name in line for name in names[:count])
+
+
 def test_one_line_at_the_end(capsys, clock):
     bar = Progbar(10, verbose=2)
     for step in range(10):
