@@ -271,7 +271,8 @@ class Operation(Configurable):
 
     def get_config(self) -> dict:
         config = super().get_config()
-        if "name" in config or not config:
+        parameters = inspect.signature(type(self).__init__).parameters.values()
+        if any(p.name == "name" or p.kind is p.VAR_KEYWORD for p in parameters):
             config["name"] = self.name
         return config
 

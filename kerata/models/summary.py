@@ -12,7 +12,7 @@ from kerata.engine import dtypes, tree
 from kerata.engine.settings import is_interactive_logging_enabled
 from kerata.layers.input_layer import InputLayer
 from kerata.layers.layer import Layer
-from kerata.utils.plotting import layers_between
+from kerata.utils.plotting import kind_of, layers_between
 
 _BITS = {"bool": 8, "bfloat16": 16, "float8_e4m3fn": 8, "float8_e5m2": 8, "int4": 4, "uint4": 4}
 
@@ -44,7 +44,7 @@ def readable_size(size: float) -> str:
 def _output_shape(layer) -> str:
     if isinstance(layer, InputLayer):
         return str(layer.batch_shape)
-    if not layer.built:
+    if not getattr(layer, "built", True):
         return "?"
     nodes = layer._inbound_nodes
     found = {str(_shapes(node.output_structure)) for node in nodes}
@@ -110,14 +110,14 @@ def print_summary(
 
     def add(layer, depth):
         prefix = "   " * depth + ("└ " if depth else "")
-        label = f"[bold]{escape(prefix + layer.name)}[/bold] ({escape(type(layer).__name__)})"
-        count = f"{_count(layer):,}" if layer.built else "0 (unbuilt)"
+        label = f"[bold]{escape(prefix + layer.name)}[/bold] ({escape(kind_of(layer))})"
+        count = f"{_count(layer):,}" if getattr(layer, "built", True) else "0 (unbuilt)"
         row = [label, escape(_output_shape(layer)), count]
         if branching:
             row.append(escape(_connections(layer, used if depth == 0 else set())))
         if show_trainable:
-            row.append("Y" if layer.trainable and layer.trainable_weights else "N" if layer.weights
-                       else "-")  # fmt: skip
+            trained = getattr(layer, "trainable_weights", [])
+            row.append("Y" if trained else "N" if getattr(layer, "weights", []) else "-")
         table.add_row(*row)
         if expand_nested and hasattr(layer, "layers") and hasattr(layer, "summary"):
             for child in layer.layers:
@@ -137,7 +137,9 @@ def print_summary(
         logging.getLogger("kerata").info("%s", lines)
 
 
-def _listed(model) -> list[Layer]:
+def _listed(model) -> list:
+    if getattr(model, "is_functional", False):
+        return model.operations
     return list(model.layers) if hasattr(model, "layers") else model._layers
 
 
@@ -154,7 +156,7 @@ def _is_chain(graph) -> bool:
 
 
 def _count(layer) -> int:
-    return sum(v.size for v in layer.weights)
+    return sum(v.size for v in getattr(layer, "weights", []))
 
 
 def _width(line_length, heads) -> int:

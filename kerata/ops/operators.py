@@ -40,8 +40,8 @@ UNARY: dict[str, Callable] = {
 def _method(function, reverse=False):
     """Return a method that calls `function`; with `reverse`, the object is its last argument."""
 
-    def method(self, *others):
-        return function(*others, self) if reverse else function(self, *others)
+    def method(self, *others, **kwargs):
+        return function(*others, self) if reverse else function(self, *others, **kwargs)
 
     return method
 

@@ -1,5 +1,6 @@
 """Small array helpers."""
 
+import jax
 import numpy as np
 
 from kerata.engine.errors import argument_error
@@ -14,7 +15,7 @@ def to_categorical(x, num_classes: int | None = None) -> np.ndarray:
         num_classes: number of classes; the largest number plus one if None.
 
     Returns:
-        float array of shape `(*x.shape, num_classes)`.
+        float array of shape `(*x.shape, num_classes)`, NumPy's or, for one of JAX, JAX's.
 
     Raises:
         ValueError: if a number is out of range.
@@ -37,7 +38,7 @@ def to_categorical(x, num_classes: int | None = None) -> np.ndarray:
             f"`x` must hold class numbers from 0 to {num_classes - 1}.\nReceived: {wrong[0]} "
             f"among them (num_classes={num_classes})"
         )
-    return np.eye(num_classes)[labels].reshape((*shape, num_classes))
+    return _like(x, np.eye(num_classes)[labels].reshape((*shape, num_classes)))
 
 
 def normalize(x, axis: int = -1, order: int = 2):
@@ -57,10 +58,15 @@ def normalize(x, axis: int = -1, order: int = 2):
     """
     if not isinstance(order, (int, float)) or order < 1:
         raise argument_error("order", "be a number of at least 1", order, "normalize()")
-    x = np.asarray(x)
-    norm = np.atleast_1d(np.linalg.norm(x, order, axis))
+    values = np.asarray(x)
+    norm = np.atleast_1d(np.linalg.norm(values, order, axis))
     norm[norm == 0] = 1
-    return x / np.expand_dims(norm, axis)
+    return _like(x, values / np.expand_dims(norm, axis))
+
+
+def _like(x, result):
+    """Return a result for JAX's array as one, for anything else as NumPy's."""
+    return jax.numpy.asarray(result) if isinstance(x, jax.Array) else result
 
 
 def pack_x_y_sample_weight(x, y=None, sample_weight=None):

@@ -101,10 +101,15 @@ def _fill(dot, model, pydot, shown, expand_nested, chosen) -> tuple[str, str]:
     return (first[0] or ("", ""))[0], (last[0] or ("", ""))[1]
 
 
+def kind_of(operation) -> str:
+    """Return the name of a layer's class, or of the function that an op calls."""
+    kind = type(operation).__name__
+    return operation.function.__name__ if kind == "FunctionCall" else kind
+
+
 def _box(dot, operation, pydot, shown) -> tuple[str, str]:
     """Add the box of a layer: a table with a row for each thing to say."""
-    kind = type(operation).__name__
-    kind = operation.function.__name__ if kind == "FunctionCall" else kind
+    kind = kind_of(operation)
     head = f"<b>{escape(operation.name)}</b> ({escape(kind)})" if shown["name"] else escape(kind)
     rows = [head]
     activation = getattr(operation, "activation", None)

@@ -85,10 +85,10 @@ def test_training_is_that_of_keras(losses, options):
     assert set(found) == set(expected)
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values, 1e-4, err_msg=name)
-    for mine, other in zip(ours.student.get_weights(), theirs.student.get_weights(), strict=True):
-        np.testing.assert_allclose(mine, other, 1e-4, 1e-5)
-    for mine, other in zip(ours.teacher.get_weights(), theirs.teacher.get_weights(), strict=True):
-        np.testing.assert_array_equal(mine, other)
+    for mine, other in zip(ours.student.weights, theirs.student.weights, strict=True):
+        np.testing.assert_allclose(mine.numpy(), np.asarray(other.value), 1e-4, 1e-5)
+    for mine, other in zip(ours.teacher.weights, theirs.teacher.weights, strict=True):
+        np.testing.assert_array_equal(mine.numpy(), np.asarray(other.value))
 
 
 def test_only_the_student_is_trained_and_answers():

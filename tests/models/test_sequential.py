@@ -226,6 +226,12 @@ def test_summary_of_a_graph_shows_connections():
     assert "a[0][0], b[0][0]" in text
 
 
+def test_summary_lists_ops():
+    x = kerata.Input((3,))
+    text = summary(kerata.Model(x, kerata.ops.mean(x, axis=1)), show_trainable=True)
+    assert "mean (mean)" in text and "(None,)" in text
+
+
 def test_summary_before_and_after_building_a_subclass():
     model = Mlp()
     assert "0 (unbuilt)" in summary(model)
