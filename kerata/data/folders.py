@@ -120,7 +120,7 @@ class Folder:
                 )
             classes = sorted(set(labels))
             self.class_names = [str(label) for label in classes]
-            if isinstance(classes[0], str):
+            if isinstance(classes[0], str) or self.label_mode != "int":
                 labels = [classes.index(label) for label in labels]
             self.labels = np.array(labels, "int32")
 

@@ -55,11 +55,15 @@ def _weights(size: int, target: int, interpolation: str) -> np.ndarray:
 
 
 @functools.lru_cache(256)
-def _neighbours(size: int, target: int):
-    """Return the pixels on both sides of each new one, and the share of the second."""
+def _neighbours(size: int, target: int, channels: int):
+    """Return the numbers on both sides of each new one, in a row of pixels with `channels` numbers
+    each, and the share of the second."""
     place = np.clip((np.arange(target) + 0.5) * (size / target) - 0.5, 0, size - 1)
     low = place.astype(int)
-    return low, np.minimum(low + 1, size - 1), (place - low).astype("float32")
+    high = np.minimum(low + 1, size - 1)
+    share = np.repeat((place - low).astype("float32"), channels)
+    low, high = ((n[:, None] * channels + np.arange(channels)).ravel() for n in (low, high))
+    return low, high, share
 
 
 def _resize_axis(image: np.ndarray, target: int, axis: int, interpolation: str) -> np.ndarray:
@@ -70,14 +74,16 @@ def _resize_axis(image: np.ndarray, target: int, axis: int, interpolation: str) 
         place = ((np.arange(target) + 0.5) * (size / target)).astype(int)
         return image.take(np.minimum(place, size - 1), axis)
     if interpolation == "bilinear":
-        low, high, share = _neighbours(size, target)
-        share = share.reshape([-1 if a == axis else 1 for a in range(image.ndim)])
-        first = image.take(low, axis).astype("float32")
-        second = image.take(high, axis).astype("float32")
+        # As a matrix: NumPy is slow where the last axis is short.
+        height, width, channels = image.shape
+        low, high, share = _neighbours(size, target, channels if axis else 1)
+        matrix = image.reshape(height, width * channels)
+        first = matrix.take(low, axis).astype("float32", copy=False)
+        second = matrix.take(high, axis).astype("float32", copy=False)
         second -= first
-        second *= share
+        second *= share if axis else share[:, None]
         first += second
-        return first
+        return first.reshape(height if axis else target, -1, channels)
     moved = np.tensordot(_weights(size, target, interpolation), image.astype("float32"), (1, axis))
     return np.moveaxis(moved, 0, axis)
 

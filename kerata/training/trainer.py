@@ -143,13 +143,14 @@ class Trainer(Stepping):
                 stacklevel=2,
             )
         self.stop_training = False
+        x = self._as_arrays(x)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = split(x, y, sample_weight, validation_split)
-        feed = make_feed(
+        feed = self._feed(
             x, y, sample_weight, batch_size=batch_size, shuffle=shuffle,
             class_weight=class_weight, seed=_order_seed(),
         )  # fmt: skip
-        if feed.infinite and steps_per_epoch is None and epochs - initial_epoch > 1:
+        if feed.infinite and steps_per_epoch is None and epochs > initial_epoch:
             raise _endless("fit", "steps_per_epoch")
         state = TrainingState(self, Stream(feed), feed.seed, initial_epoch)
         self._prepare(state.stream, TRAIN, "fit()")
@@ -214,7 +215,7 @@ class Trainer(Stepping):
             x, y, sample_weight = data, None, None
             if isinstance(data, (tuple, list)):
                 x, y, sample_weight = unpack_x_y_sample_weight(data)
-            feed = make_feed(x, y, sample_weight, batch_size=batch_size)
+            feed = self._feed(x, y, sample_weight, batch_size=batch_size)
             if feed.infinite and limit is None:
                 raise _endless("fit", "validation_steps")
             stream = Stream(feed)
@@ -273,7 +274,9 @@ class Trainer(Stepping):
             raise ValueError(f"evaluate() has no arguments {sorted(kwargs)}.\nReceived: {kwargs}")
         steps = _limit("steps", steps, "evaluate()")
         batch_size = _count("batch_size", batch_size, "evaluate()")
-        feed = make_feed(x, y, sample_weight, batch_size=batch_size)
+        feed = self._feed(x, y, sample_weight, batch_size=batch_size)
+        if feed.infinite and steps is None:
+            raise _endless("evaluate", "steps")
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(
                 callbacks, add_progbar=verbose != 0, verbose=verbose, epochs=1,
@@ -312,7 +315,9 @@ class Trainer(Stepping):
             An array with a row for each sample, or a structure of arrays.
         """
         steps = _limit("steps", steps, "predict()")
-        feed = make_feed(x, batch_size=_count("batch_size", batch_size, "predict()"))
+        feed = self._feed(x, batch_size=_count("batch_size", batch_size, "predict()"))
+        if feed.infinite and steps is None:
+            raise _endless("predict", "steps")
         stream = Stream(feed)
         self.stop_predicting = False
         self._prepare(stream, PREDICT, "predict()")
@@ -333,7 +338,7 @@ class Trainer(Stepping):
         function = self.make_predict_function()
         loop.run(self, loop.PREDICT, function, stream, callbacks, steps, after_step)
         callbacks.on_predict_end()
-        return tree.map_structure(_concatenated, *outputs)
+        return self._finished(tree.map_structure(_concatenated, *outputs))
 
     # Single batches.
 
@@ -363,16 +368,16 @@ class Trainer(Stepping):
     def predict_on_batch(self, x):
         """Return the outputs for one batch, as NumPy arrays."""
         batch = self._one_batch(PREDICT, x)
-        return tree.map_structure(np.array, self._function_of_one(PREDICT)(batch))
+        outputs = self._function_of_one(PREDICT)(batch)
+        return self._finished(tree.map_structure(np.array, outputs))
 
     def _one_batch(self, name, x, y=None, sample_weight=None, class_weight=None):
         """Return arrays as one batch, and build what is not built yet for it."""
-        x, y, sample_weight = (as_arrays(part) for part in (x, y, sample_weight))
-        for leaf_name, leaf in checks.named_leaves(x, y, sample_weight):
-            checks.check_leaf(leaf_name, leaf)
-        size = checks.check_lengths(x, y, sample_weight)
-        feed = make_feed(x, y, sample_weight, batch_size=size, class_weight=class_weight)
-        stream = Stream(feed)
+        parts = [as_arrays(part) for part in (self._as_arrays(x), y, sample_weight)]
+        for leaf_name, leaf in checks.named_leaves(*parts):
+            checks.check_leaf(leaf_name, leaf, text=True)
+        size = checks.check_lengths(*parts)
+        stream = Stream(self._feed(*parts, batch_size=size, class_weight=class_weight))
         self._prepare(stream, name, f"{name.removesuffix('_step')}_on_batch()")
         return placement.put_batch(stream.peek())
 
@@ -393,6 +398,31 @@ class Trainer(Stepping):
             order = [name for name in dict.fromkeys([*names, *logs]) if name in logs]
             self._orders = {**self._orders, key: order}
         return [logs[name] for name in self._orders[key]]
+
+    # Data.
+
+    def _feed(self, x, y=None, sample_weight=None, **options) -> Feed:
+        """Return the feed for a user's data; what does not belong to the step is done in it."""
+        on_host = self._on_host()
+        text = on_host is not None or not self.compiles_steps
+        feed = make_feed(self._as_arrays(x), y, sample_weight, text=text, **options)
+        feed.prepare = on_host
+        return feed
+
+    def _as_arrays(self, x):
+        """Return inputs with arrays in place of lists of strings."""
+        return x
+
+    def _on_host(self):
+        """Return the function that runs, on the inputs of a batch, what is not compiled; or None.
+
+        The model takes what it returns in place of the inputs.
+        """
+        return None
+
+    def _finished(self, outputs):
+        """Return what `predict` gets to see of the model's outputs."""
+        return outputs
 
     # Building.
 
@@ -459,7 +489,7 @@ class Trainer(Stepping):
         """Build the model, its losses and metrics for the shapes of a batch."""
         if data_batch is None:
             data_batch = next(iter(iterator))
-        self._prepare(Stream(make_feed(iter([data_batch]))), TEST, "build")
+        self._prepare(Stream(self._feed(iter([data_batch]))), TEST, "build")
 
 
 def _check_targets(compiled, feed: Feed, y) -> None:
@@ -533,7 +563,7 @@ def split(x, y, sample_weight, fraction):
         )
     parts = [as_arrays(part) for part in (x, y, sample_weight)]
     for name, leaf in checks.named_leaves(*parts):
-        checks.check_leaf(name, leaf)
+        checks.check_leaf(name, leaf, text=True)
     length = checks.check_lengths(*parts)
     boundary = int(np.floor(length * (1.0 - fraction)))
     if boundary in (0, length):

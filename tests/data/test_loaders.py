@@ -79,6 +79,8 @@ def test_without_labels(pictures):
 def test_given_labels_and_classes(pictures):
     ((_, labels),) = load(pictures, labels=[3, 1, 3, 1, 1, 1, 1, 1], shuffle=False)
     assert labels.tolist() == [3, 1, 3, 1, 1, 1, 1, 1]
+    ((_, labels),) = load(pictures, labels=[3, 1] * 4, shuffle=False, label_mode="categorical")
+    assert labels.tolist() == [[0.0, 1.0], [1.0, 0.0]] * 4
     dataset = load(pictures, labels=list("abaabbbb"), shuffle=False)
     assert dataset.class_names == ["a", "b"]
     assert next(iter(dataset))[1].tolist() == [0, 1, 0, 0, 1, 1, 1, 1]

@@ -124,3 +124,40 @@ def test_mistakes_in_the_data():
     assert caught.traceback[-1].name == "fails"
     with pytest.raises(ValueError, match=r"use a tuple: \(x, y\)"):
         model.fit(Dataset.from_generator(lambda: iter([[X, Y]])), verbose=0)
+
+
+def test_from_folders_of_text_to_a_model_that_takes_raw_strings(tmp_path):
+    for name, words in (("bad", "awful boring"), ("good", "great fun")):
+        (tmp_path / name).mkdir()
+        for number in range(6):
+            (tmp_path / name / f"{number}.txt").write_text(f"it was {words} {number}")
+    data = kerata.utils.text_dataset_from_directory(
+        tmp_path, label_mode="binary", batch_size=4, seed=0, verbose=False
+    )
+    layer = kerata.layers.TextVectorization(output_mode="multi_hot")
+    layer.adapt(data.map(lambda text, label: text))
+    model = kerata.Sequential([layer, kerata.layers.Dense(1, activation="sigmoid")])
+    model.compile(kerata.optimizers.Adam(0.1), "binary_crossentropy", metrics=["accuracy"])
+    history = model.fit(data, epochs=8, verbose=0)
+    assert history.history["accuracy"][-1] == 1
+    numbers = data.map(lambda text, label: (layer(text), label), num_parallel_calls=2)
+    head = kerata.Sequential([model.layers[-1]])
+    head.compile(loss="binary_crossentropy")
+    expected = model.evaluate(data, verbose=0)[0]
+    assert head.evaluate(numbers, verbose=0) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_table_feeds_a_feature_space(tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_text("age,city,paid\n31,Athens,1\n40,Rome,0\n52,Rome,1\n28,Athens,0\n")
+    data = Dataset.from_csv(path, label="paid")
+    space = kerata.utils.FeatureSpace(
+        {"age": "float_normalized", "city": "string_categorical"}, output_mode="concat"
+    )
+    space.adapt(data.map(lambda features, _: features))
+    encoded = data.batch(2).map(lambda features, label: (space(features), label))
+    x, y = next(iter(encoded))
+    assert x.shape[0] == 2 and x.dtype == "float32" and y.tolist() == [1, 0]
+    model = kerata.Sequential([kerata.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(encoded, verbose=0)
