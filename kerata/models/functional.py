@@ -215,7 +215,7 @@ def _warn_of_structure(model, keys, inputs):
     model._warned_of_structure = True
     came = sorted(map(str, inputs)) if isinstance(inputs, dict) else f"a {type(inputs).__name__}"
     warnings.warn(
-        f"The structure of `inputs` is not that of the inputs of {model._title()}.\n"
+        f"The structure of `inputs` doesn't match the expected structure of {model._title()}.\n"
         f"Expected: a structure with {keys}. Received: {came}",
         stacklevel=6,
     )

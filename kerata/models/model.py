@@ -60,6 +60,8 @@ class Model(Trainer, Layer):
         self.built = graph is not None
 
     def __deepcopy__(self, memo):
+        if graph is not None and not self.trainable:
+            self.trainable = False  # so are the layers inside
         # Tensors and calls refer to each other all along a graph, and copying goes as deep.
         graphs = [getattr(layer, "_graph", None) for layer in self._flatten_layers()]
         depth = 60 * sum(len(graph.nodes) for graph in graphs if graph is not None)

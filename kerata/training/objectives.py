@@ -405,11 +405,17 @@ def as_loss(identifier):
     """Return what computes a loss: a callable `(y_true, y_pred, sample_weight) -> scalar`.
 
     Args:
-        identifier: a name, a config, a function `(y_true, y_pred)`, a class or a `Loss`.
+        identifier: a name ("crossentropy" or "ce" for the kind that fits the shapes), a config, a
+            function `(y_true, y_pred)`, a class or a `Loss`.
 
     Raises:
         ValueError: if a name is unknown, or it is none of these.
     """
+    if isinstance(identifier, str) and _SHORT.get(identifier) == "crossentropy":
+        wrapped = FunctionLoss(_crossentropy, name="crossentropy")
+        wrapped.integer_targets = True
+        wrapped.original = _crossentropy
+        return wrapped
     found = losses.get(identifier)
     if isinstance(found, losses.Loss):
         return found
@@ -493,6 +499,12 @@ def _by_shape(kind: str, y_true, y_pred) -> str:
     if len(true_shape) < len(shape) or true_shape[-1] == 1:
         return sparse
     return categorical
+
+
+def _crossentropy(y_true, y_pred):
+    """The binary, categorical or sparse categorical crossentropy, as the shapes tell."""
+    name = _by_shape("crossentropy", y_true, y_pred)
+    return losses.get(name).call(*same_rank(y_true, y_pred))
 
 
 def _checked_metrics(argument: str, value):

@@ -221,3 +221,10 @@ def test_state_tree_goes_out_and_in():
     changed = kerata.tree.map_structure(lambda v: v + 1, tree["trainable_variables"])
     model.set_state_tree({"trainable_variables": changed})
     np.testing.assert_array_equal(model.get_layer("left").kernel.numpy(), changed["left"]["kernel"])
+
+
+def test_a_frozen_model_freezes_its_layers():
+    inputs = kerata.Input((3,))
+    model = kerata.Model(inputs, kerata.layers.Dense(2)(inputs), trainable=False)
+    assert not model.layers[1].trainable and model.trainable_weights == []
+    assert type(model).from_config(model.get_config()).get_config() == model.get_config()

@@ -388,3 +388,13 @@ def test_losses_of_several_outputs_together(loss, weights, expected):
     targets = {"a": (0 * x, 0 * x), "b": 0 * x}
     found = model.evaluate(x, targets, verbose=0, return_dict=True)
     assert found | expected == found
+
+
+@pytest.mark.parametrize("y, width", [([0, 1, 2], 3), (np.eye(3), 3), ([[0.0], [1.0], [1.0]], 1)])
+def test_crossentropy_is_the_kind_that_fits(y, width):
+    last = kerata.layers.Activation("softmax" if width > 1 else "sigmoid")
+    model = kerata.Sequential([kerata.Input((width,)), last])
+    model.compile("sgd", "crossentropy", metrics=["ce"])
+    loss, metric = model.evaluate(np.ones((3, width)), np.array(y), verbose=0)
+    expected = np.log(3) if width > 1 else np.log1p(np.exp(-1)) + 1 / 3
+    np.testing.assert_allclose([loss, metric], expected, rtol=1e-5)
