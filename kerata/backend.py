@@ -12,12 +12,7 @@ from kerata.engine.settings import (
     set_floatx as set_floatx,
     set_image_data_format as set_image_data_format,
 )
-from kerata.engine.symbolic import KerasTensor
-
-
-def is_keras_tensor(x) -> bool:
-    """Return whether `x` is a symbolic tensor."""
-    return isinstance(x, KerasTensor)
+from kerata.utils import clear_session as clear_session, is_keras_tensor as is_keras_tensor
 
 
 def is_float_dtype(dtype) -> bool:
@@ -28,13 +23,6 @@ def is_float_dtype(dtype) -> bool:
 def is_int_dtype(dtype) -> bool:
     """Return whether `dtype` is an integer type."""
     return standardize_dtype(dtype).startswith(("int", "uint"))
-
-
-def clear_session(free_memory: bool = True) -> None:
-    """Forget automatic names, compiled programs and the random state: see `utils.clear_session`."""
-    from kerata import utils
-
-    utils.clear_session(free_memory=free_memory)
 
 
 publish(globals())

@@ -4,7 +4,7 @@
 
 The manifest holds, for each public module, its names, and for each class and function what its
 call looks like: parameters, their kinds and defaults, as text. `describe` makes that text, also of
-kerata's objects.
+kerata's objects. Then it holds which names are those of one object.
 """
 
 import importlib
@@ -82,11 +82,16 @@ class _Shown:
 
 def manifest(package) -> dict:
     """Return the public API of a package as plain data."""
-    modules = {}
+    modules: dict[str, dict] = {}
+    paths: dict[int, list[str]] = {}
     for name in public_modules(package):
         module = importlib.import_module(".".join(filter(None, (package.__name__, name))))
-        modules[name] = {key: describe(x) for key, x in public_names(module).items()}
-    return {"version": package.__version__, "modules": modules}
+        names = public_names(module)
+        modules[name] = {key: describe(x) for key, x in names.items()}
+        for key, x in names.items():
+            paths.setdefault(id(x), []).append(f"{name}.{key}".lstrip("."))
+    same = sorted(" ".join(found) for found in paths.values() if len(found) > 1)
+    return {"version": package.__version__, "modules": modules, "same": same}
 
 
 def main() -> None:

@@ -178,16 +178,14 @@ def _extractor(model, names) -> Functional:
 
 def _check_compatible(teacher, student) -> None:
     """Check that two models, as far as they are built, take and return the same shapes."""
-    if teacher._graph is None or student._graph is None:
-        return
-    for what in ("inputs", "outputs"):
-        shapes = [[x.shape for x in getattr(model, what)] for model in (teacher, student)]
-        fits = len(shapes[0]) == len(shapes[1]) and all(
-            len(a) == len(b) and all(m is None or n is None or m == n for m, n in zip(a, b))
-            for a, b in zip(*shapes)
-        )
-        if not fits:
+    graphs = teacher._graph, student._graph
+    for what in ("inputs", "outputs") if all(graphs) else ():
+        pair = [[x.shape for x in getattr(graph, what)] for graph in graphs]
+        known = [[d for shape in shapes for d in (len(shape), *shape)] for shapes in pair]
+        if len(known[0]) != len(known[1]) or any(
+            m != n for m, n in zip(*known) if m is not None and n is not None
+        ):
             raise ValueError(
                 f"The {what} of teacher {teacher.name!r} and student {student.name!r} must have "
-                f"the same shapes.\nReceived: {shapes[0]} and {shapes[1]}"
+                f"the same shapes.\nReceived: {pair[0]} and {pair[1]}"
             )

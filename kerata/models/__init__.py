@@ -10,20 +10,6 @@ from kerata.models.sequential import Sequential as Sequential
 publish(globals())
 
 
-def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
-    """Read a model from a file: see `kerata.saving.load_model`."""
-    from kerata import saving
-
-    return saving.load_model(
-        filepath, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode
-    )
-
-
-def save_model(model, filepath, overwrite=True, zipped=None, **kwargs) -> None:
-    """Write a model to a file: see `Model.save`."""
-    model.save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
-
-
 def model_from_json(json_string: str, custom_objects=None):
     """Make a model, without weights, from what `Model.to_json` returned.
 
@@ -36,3 +22,16 @@ def model_from_json(json_string: str, custom_objects=None):
     from kerata.engine.configurable import deserialize
 
     return deserialize(json.loads(json_string), custom_objects=custom_objects)
+
+
+def __getattr__(name: str):
+    # The room of saving is above this one, so it is entered only when it is asked for.
+    if name not in ("load_model", "save_model"):
+        raise AttributeError(f"module 'kerata.models' has no attribute {name!r}")
+    from kerata import saving
+
+    return getattr(saving, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "load_model", "save_model"})

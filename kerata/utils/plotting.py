@@ -192,24 +192,13 @@ def plot_model(
         ImportError: if pydot, or Graphviz, is not installed.
         ValueError: if the model is not built.
     """
+    options = {k: v for k, v in locals().items() if k not in ("model", "to_file", "kwargs")}
     if not model.built:
         raise ValueError(
             f"plot_model() needs a model that is built.\nReceived: {model!r}\n"
             "Call it on data, or build(input_shape)."
         )
-    dot = model_to_dot(
-        model,
-        show_shapes=show_shapes,
-        show_dtype=show_dtype,
-        show_layer_names=show_layer_names,
-        rankdir=rankdir,
-        expand_nested=expand_nested,
-        dpi=dpi,
-        show_layer_activations=show_layer_activations,
-        show_trainable=show_trainable,
-        splines=splines,
-        **kwargs,
-    )
+    dot = model_to_dot(model, **options, **kwargs)
     to_file = os.fspath(to_file)
     form = os.path.splitext(to_file)[1][1:] or "png"
     if form == "dot":

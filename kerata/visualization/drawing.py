@@ -24,6 +24,13 @@ def as_batch(images, data_format, owner: str) -> np.ndarray:
     return np.moveaxis(images, 1, -1) if first else images
 
 
+def scaled(images, data_format, value_range, owner: str) -> np.ndarray:
+    """Return a batch of images, `(batch, height, width, channels)`, with values in [0, 255]."""
+    low, high = value_range
+    images = (as_batch(images, data_format, owner) - low) / (high - low) * 255.0
+    return np.clip(images, 0, 255).astype("uint8")
+
+
 def _like(images, data_format):
     first = settings.data_format(data_format) == "channels_first"
     return np.moveaxis(images, -1, 1) if first else images

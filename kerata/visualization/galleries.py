@@ -6,7 +6,7 @@ import numpy as np
 
 from kerata.engine.errors import argument_error
 from kerata.engine.optional import require
-from kerata.visualization.drawing import as_batch, draw_bounding_boxes, draw_segmentation_masks
+from kerata.visualization.drawing import draw_bounding_boxes, draw_segmentation_masks, scaled
 
 
 def plot_image_gallery(
@@ -54,27 +54,17 @@ def plot_image_gallery(
     if label_map is None and (y_true is not None or y_pred is not None):
         raise argument_error("label_map", "be given with `y_true` and `y_pred`", label_map, owner)
     plt = require("matplotlib.pyplot", "plots", owner)
-    images = as_batch(images, data_format, owner)
+    images = scaled(images, data_format, value_range, owner)
     rows = rows or math.ceil(len(images) / cols if cols else math.sqrt(len(images)))
     cols = cols or math.ceil(len(images) / rows)
-    low, high = value_range
-    pictures = np.clip((images - low) / (high - low), 0, 1)
+    size = cols * scale, rows * scale
     figure, axes = plt.subplots(
-        rows,
-        cols,
-        figsize=(cols * scale, rows * scale),
-        frameon=False,
-        layout="tight",
-        squeeze=False,
+        rows, cols, figsize=size, frameon=False, layout="tight", squeeze=False
     )
-    for index, axis in enumerate(axes.flat):
+    for axis in axes.flat:
         axis.axis("off")
-        if index >= len(pictures):
-            continue
-        picture = pictures[index]
-        axis.imshow(
-            picture[..., 0] if picture.shape[-1] == 1 else picture, cmap="gray", vmin=0, vmax=1
-        )
+    for index, (axis, picture) in enumerate(zip(axes.flat, images)):
+        axis.imshow(np.repeat(picture, 3, axis=-1) if picture.shape[-1] == 1 else picture)
         labels = [
             f"{name}: {label_map.get(int(np.asarray(values)[index]), 'Unknown')}"
             for name, values in (("Label", y_true), ("Pred", y_pred))
@@ -142,9 +132,7 @@ def plot_bounding_box_gallery(
     owner = "plot_bounding_box_gallery()"
     if legend and legend_handles:
         raise argument_error("legend", "be False with `legend_handles`", legend, owner)
-    low, high = value_range
-    images = (as_batch(images, data_format, owner) - low) / (high - low) * 255.0
-    images = np.clip(images, 0, 255).astype("uint8")
+    images = scaled(images, data_format, value_range, owner)
     drawn = (
         ("Ground Truth", y_true, true_color, ground_truth_mapping),
         ("Prediction", y_pred, pred_color, prediction_mapping),
@@ -209,10 +197,8 @@ def plot_segmentation_mask_gallery(
         ValueError: if `images` is no batch of images.
         ImportError: if matplotlib is not installed.
     """
-    low, high = value_range
-    batch = as_batch(images, data_format, "plot_segmentation_mask_gallery()")
-    batch = np.clip((batch - low) / (high - low) * 255.0, 0, 255)
-    columns = [batch.astype("uint8")]
+    batch = scaled(images, data_format, value_range, "plot_segmentation_mask_gallery()")
+    columns = [batch]
     for classes in (y_true, y_pred):
         if classes is not None:
             columns.append(
