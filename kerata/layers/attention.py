@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from kerata.engine import tree
 from kerata.engine.errors import one_of, probability
 from kerata.engine.rng import SeedGenerator, draw_seed
 from kerata.kernels import attention as kernels
@@ -65,9 +66,11 @@ class Attention(Layer):
         use_causal_mask=False,
     ):
         self._check(inputs, mask)
+        lead = inputs[0].shape[:-2]
+        inputs = [_folded(x, len(lead)) for x in inputs]
         query, value = inputs[:2]
         key = inputs[2] if len(inputs) > 2 else value
-        query_mask, value_mask = mask[:2] if mask else (None, None)
+        query_mask, value_mask = (_folded(m, len(lead)) for m in mask[:2]) if mask else (None, None)
         if value_mask is not None:
             value_mask = jnp.asarray(value_mask).astype(bool)[:, None, None]
         seed = draw_seed(self.seed_generator) if training and self.dropout > 0 else None
@@ -82,7 +85,10 @@ class Attention(Layer):
             result = kernels.weighted(weights, value[:, :, None])[:, :, 0]
         if query_mask is not None:
             result = jnp.where(jnp.asarray(query_mask).astype(bool)[:, :, None], result, 0)
-        return (result, weights[:, 0]) if return_attention_scores else result
+        result = result.reshape(*lead, *result.shape[1:])
+        if return_attention_scores:
+            return result, weights[:, 0].reshape(*lead, *weights.shape[2:])
+        return result
 
     def _is_dot(self) -> bool:
         return self.score_mode == "dot"
@@ -99,11 +105,12 @@ class Attention(Layer):
 
     def _check(self, inputs, mask=None):
         kinds = (list, tuple)
-        if not isinstance(inputs, kinds) or len(inputs) not in (2, 3):
-            found = len(inputs) if isinstance(inputs, kinds) else getattr(inputs, "shape", inputs)
+        one = not isinstance(inputs, kinds) or tree.is_shape(inputs)
+        if one or len(inputs) not in (2, 3):
+            found = getattr(inputs, "shape", inputs) if one else f"{len(inputs)} inputs"
             raise ValueError(
                 f"{self._title()} must be called on a list [query, value] or [query, value, key]."
-                f"\nReceived: {found if not isinstance(inputs, kinds) else f'{found} inputs'}"
+                f"\nReceived: {found}"
             )
         if mask is not None and (not isinstance(mask, kinds) or len(mask) not in (2, 3)):
             raise ValueError(
@@ -114,6 +121,11 @@ class Attention(Layer):
     def compute_mask(self, inputs, mask=None):
         """Return the mask of the query."""
         return mask[0] if mask else None
+
+
+def _folded(x, axes: int):
+    """Return `x` with its first `axes` axes, those of the batch, as one."""
+    return x if x is None or axes == 1 else jnp.reshape(x, (-1, *x.shape[axes:]))
 
 
 class AdditiveAttention(Attention):

@@ -10,7 +10,7 @@ from kerata.engine.errors import argument_error, positive_int, probability
 from kerata.engine.registry import publish_as
 from kerata.engine.rng import draw_seed
 from kerata.kernels import attention as kernels
-from kerata.layers.arguments import axis_tuple, keep_rules, known_dim
+from kerata.layers.arguments import axis_tuple, keep_rules, known_dim, width as whole_width
 from kerata.layers.core import EinsumDense
 from kerata.layers.layer import Layer
 from kerata.layers.regularization import Dropout
@@ -226,10 +226,12 @@ class MultiHeadAttention(_HeadedAttention):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.num_heads = positive_int("num_heads", num_heads, self)
         self.key_dim = positive_int("key_dim", key_dim, self)
-        self.value_dim = positive_int("value_dim", value_dim or key_dim, self)
+        self.value_dim = positive_int(
+            "value_dim", key_dim if value_dim is None else value_dim, self
+        )
         if output_shape is not None:
             sizes = output_shape if isinstance(output_shape, (tuple, list)) else (output_shape,)
-            output_shape = tuple(positive_int("output_shape", size, self) for size in sizes)
+            output_shape = tuple(whole_width("output_shape", size, self) for size in sizes)
         self._output_shape = output_shape
         if attention_axes is not None:
             attention_axes = axis_tuple(attention_axes, self, "attention_axes")

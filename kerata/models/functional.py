@@ -246,10 +246,15 @@ def _fit(model, x, wanted, as_given=False):
     elif len(shape) == len(expected) - 1 and expected[-1] == 1:
         text = isinstance(result, np.ndarray)
         result = result[..., None] if text else ops.expand_dims(result, axis=-1)
-    fits = len(result.shape) == len(expected) and all(
+    same_rank = len(result.shape) == len(expected)
+    fits = same_rank and all(
         a is None or b is None or a == b for a, b in zip(result.shape[1:], expected[1:])
     )
-    if not fits:
+    operation = wanted._keras_history.operation
+    if not fits and same_rank and getattr(operation, "sizes_are_guessed", False):
+        sizes = zip(result.shape, expected)
+        wanted._shape = operation.batch_shape = tuple(b if a == b else None for a, b in sizes)
+    elif not fits:
         hint = ""
         if len(shape) == len(expected) - 1:
             hint = "\nIf this is a single sample, add a batch axis: x[None]."

@@ -166,6 +166,9 @@ class Sequential(Model):
             x = text_arrays(None, next(iter(arguments.values())))
             if hasattr(x, "shape"):
                 self.build((None, *tuple(x.shape)[1:]) if len(x.shape) else x.shape)
+            first = self.__dict__.get("_input_layer")
+            if first is not None:
+                first.sizes_are_guessed = True  # from the first data
             self._finish_build()
 
     def _on_host(self):

@@ -273,3 +273,27 @@ def test_errors():
         layers.Attention()([ones(Q), ones(Q)], mask=QUERY_MASK)
     with pytest.raises(ValueError, match="(?s)`score_mode` must be one of 'dot', 'concat'"):
         layers.Attention(score_mode="x")
+
+
+def test_batches_may_have_several_axes(data):
+    layer = layers.Attention()
+    query, value = data(2, 3, 4, 5), data(2, 3, 6, 5)
+    found, scores = layer([query, value], return_attention_scores=True)
+    assert found.shape == (2, 3, 4, 5) and scores.shape == (2, 3, 4, 6)
+    np.testing.assert_allclose(found[1], layer([query[1], value[1]]), rtol=1e-5, atol=1e-6)
+    mask = np.arange(6) < np.array([3, 5, 6])[:, None]
+    masked = layer([query, value], mask=[None, np.stack([mask, ~mask | True])])
+    np.testing.assert_allclose(
+        masked[0], layer([query[0], value[0]], mask=[None, mask]), rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("arguments", [{"value_dim": 0}, {"output_shape": 8.0}])
+def test_sizes_are_positive_integers(arguments):
+    with pytest.raises(ValueError, match=next(iter(arguments))):
+        layers.MultiHeadAttention(2, 3, **arguments)
+
+
+def test_a_tensor_is_no_list_of_inputs(data):
+    with pytest.raises(ValueError, match="must be called on a list"):
+        layers.AdditiveAttention()(data(1, 2, 2))

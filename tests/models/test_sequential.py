@@ -248,3 +248,16 @@ def test_summary_options():
     assert "deep" not in summary(model) and "inner" not in summary(model, layer_range=("last",) * 2)
     with pytest.raises(ValueError, match="Did you mean 'last'"):
         summary(model, layer_range=("lsat", "lsat"))
+
+
+def test_sizes_that_only_the_first_batch_had_may_differ(tmp_path):
+    model = kerata.Sequential([kerata.layers.GlobalMaxPooling1D(), kerata.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    batches = [(np.ones((4, length, 2)), np.ones((4, 1))) for length in (5, 7, 3)]
+    model.fit(iter(batches), verbose=0)
+    assert model.input_shape == (None, None, 2)
+    model.save(tmp_path / "model.keras")
+    again = kerata.saving.load_model(tmp_path / "model.keras")
+    assert again.predict(np.ones((1, 9, 2)), verbose=0).shape == (1, 1)
+    with pytest.raises(ValueError, match="Dense"):
+        model.predict(np.ones((4, 5, 3)), verbose=0)
