@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from kerata.engine import dtypes, settings
+from kerata.engine import settings
 from kerata.engine.errors import argument_error, one_of, positive_int
 from kerata.layers.preprocessing import hashes, host
 from kerata.layers.preprocessing.lookup import as_salt
@@ -31,7 +31,7 @@ class _Hashed(host.HostLayer):
     @property
     def output_dtype(self) -> str:
         """The dtype of the outputs."""
-        return dtypes.canonical(self.compute_dtype)
+        return self.compute_dtype
 
     def _depth(self):
         return self.num_bins
@@ -106,13 +106,16 @@ class HashedCrossing(_Hashed):
             num_bins, output_mode, ("int", "one_hot"), sparse, dtype, name=name, **kwargs
         )
 
-    def call(self, inputs):
+    def __call__(self, inputs, *args, **kwargs):
         if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
             raise ValueError(
                 f"{self._title()} crosses at least two inputs, in a list or tuple.\n"
                 f"Received: {inputs!r}"
             )
-        return super().call([x if hasattr(x, "shape") else host.array_of(x) for x in inputs])
+        return super().__call__(inputs, *args, **kwargs)
+
+    def _gathered(self, inputs):
+        return [x if hasattr(x, "shape") else host.array_of(x) for x in inputs]
 
     def compute(self, inputs) -> np.ndarray:
         arrays = [host.array_of(x) for x in inputs]

@@ -36,6 +36,16 @@ class HostLayer(Stateless):
         """The dtype of the outputs."""
         return dtypes.canonical("int64") if self.output_mode == "int" else settings.floatx()
 
+    def __call__(self, inputs, *args, **kwargs):
+        if isinstance(inputs, (list, tuple, str, bytes)):
+            inputs = self._gathered(inputs)
+        return super().__call__(inputs, *args, **kwargs)
+
+    def _gathered(self, inputs):
+        """Return a list of plain values as an array: one leaf in place of many."""
+        plain = isinstance(_first(inputs), (str, bytes, int, float))
+        return array_of(inputs) if plain else inputs
+
     def compute(self, inputs) -> np.ndarray:
         """Compute the outputs on the host."""
         raise NotImplementedError(f"{self._title()} must have a `compute` method.")
@@ -88,13 +98,17 @@ def array_of(x) -> np.ndarray:
     if isinstance(x, np.ndarray):
         return x
     if isinstance(x, (list, tuple)):
-        first = x
-        while isinstance(first, (list, tuple)) and first:
-            first = first[0]
-        return np.array(x, object if isinstance(first, (str, bytes)) else None)
+        return np.array(x, object if isinstance(_first(x), (str, bytes)) else None)
     if isinstance(x, (str, bytes)):
         return np.array(x, object)
     return np.asarray(x.numpy() if hasattr(x, "numpy") and not hasattr(x, "__array__") else x)
+
+
+def _first(x):
+    """Return the first element of nested lists."""
+    while isinstance(x, (list, tuple)) and x:
+        x = x[0]
+    return x
 
 
 def text_list(x: np.ndarray, owner) -> list:

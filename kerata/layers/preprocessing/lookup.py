@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from itertools import chain, repeat
+from itertools import chain
 
 import numpy as np
 
@@ -74,7 +74,6 @@ class Lookup(HostLayer):
         self._fixed = bool(has_input_vocabulary or vocabulary is not None)
         self._frozen_vocab_size = vocabulary_size
         self._tokens: list = []
-        self._index: dict = {}
         self._forget_counts()
         self._number_tokens()
         if vocabulary is not None:
@@ -202,8 +201,11 @@ class Lookup(HostLayer):
         index = {t: i for i, t in enumerate(self._tokens, start)}
         if self.mask_token is not None:
             index[self.mask_token] = 0 if self.output_mode == "int" else NOTHING
-        # Text may come as str or, from other libraries, as bytes.
-        self._index = index | {t.encode(): i for t, i in index.items() if isinstance(t, str)}
+        unknown = self._oov_start() if self.num_oov_indices == 1 else -1
+        self._table = _Table(index, unknown)
+        # Texts are cut into words as bytes; and other libraries give bytes.
+        encoded = {t.encode(): i for t, i in index.items() if isinstance(t, str)}
+        self._bytes_table = _Table(encoded, unknown)
 
     # Learning it.
 
@@ -301,7 +303,9 @@ class Lookup(HostLayer):
             known = (array >= 0) & (array < len(table) - 1)
             return table[np.where(known, array, len(table) - 1).astype("int64")]
         tokens = self._token_list(array)
-        return self.encoded(self.numbers(tokens, len(tokens)).reshape(array.shape))
+        is_bytes = any(issubclass(kind, bytes) for kind in set(map(type, tokens)))
+        tokens = self._as_bytes(tokens) if is_bytes else tokens
+        return self.encoded(self.numbers(tokens, len(tokens), is_bytes).reshape(array.shape))
 
     def encoded(self, numbers: np.ndarray) -> np.ndarray:
         """Return tokens' numbers in the layer's output mode."""
@@ -314,13 +318,13 @@ class Lookup(HostLayer):
         """Return counts times the tokens' weights, in the mode "tf_idf"."""
         return counts * self.idf_weights if self.output_mode == "tf_idf" else counts
 
-    def numbers(self, tokens, count: int) -> np.ndarray:
-        """Return the numbers of `count` tokens in an iterable."""
-        unknown = self._oov_start() if self.num_oov_indices == 1 else -1
+    def numbers(self, tokens, count: int, is_bytes: bool = False) -> np.ndarray:
+        """Return the numbers of `count` tokens in an iterable; `is_bytes`, if they are in UTF-8."""
+        table = self._bytes_table if is_bytes else self._table
         if self.num_oov_indices != 1:
             tokens = list(tokens)
-        found = np.fromiter(map(self._index.get, tokens, repeat(unknown)), "int64", count)
-        if unknown >= 0 or not (missing := np.flatnonzero(found == -1)).size:
+        found = np.fromiter(map(table.__getitem__, tokens), "int32", count)
+        if self.num_oov_indices == 1 or not (missing := np.flatnonzero(found == -1)).size:
             return found
         strangers = [tokens[i] for i in missing]
         if not self.num_oov_indices:
@@ -398,6 +402,17 @@ class Lookup(HostLayer):
             tokens = [self._plain_token(line) for line in lines]
             self._check_tokens(tokens)
             self._take(tokens, weights)
+
+
+class _Table(dict):
+    """A table from tokens to numbers, with a number for all others."""
+
+    def __init__(self, numbers: dict, unknown: int):
+        super().__init__(numbers)
+        self.unknown = unknown
+
+    def __missing__(self, token):
+        return self.unknown
 
 
 def _joined(counts: Counter) -> dict:

@@ -7,7 +7,7 @@ import numpy as np
 
 from kerata.engine import settings
 from kerata.engine.errors import argument_error
-from kerata.engine.input_spec import InputSpec
+from kerata.engine.input_spec import InputSpec, check_inputs
 from kerata.layers.arguments import axis_tuple, known_dim, resolve_axes
 from kerata.layers.layer import Layer
 from kerata.layers.stateless import Stateless
@@ -90,8 +90,11 @@ class Normalization(Layer):
         rank = len(input_shape)
         axes = resolve_axes(self.axis, rank, self)
         sizes = tuple(known_dim(input_shape, a, self) for a in axes)
+        # Axes counted from the end are there whatever the rank.
+        counted = all(a < 0 for a in self.axis)
         self.input_spec = InputSpec(
-            ndim=rank, axes={a: s for a, s in zip(axes, sizes, strict=True) if a}
+            ndim=None if counted else rank,
+            axes={a - rank * counted: s for a, s in zip(axes, sizes, strict=True) if a},
         )
         self._kept_axes = axes
         self._broadcast = tuple(input_shape[a] if a in axes else 1 for a in range(rank))
@@ -135,7 +138,8 @@ class Normalization(Layer):
         """Learn mean and variance from data; what was learned before is forgotten.
 
         Args:
-            data: an array `(samples, ...)`, or an iterable of arrays: the batches.
+            data: an array `(samples, ...)`; or an iterable of batches: arrays, or tuples that
+                begin with one.
 
         Raises:
             ValueError: if mean and variance were given, or there is no data.
@@ -145,16 +149,14 @@ class Normalization(Layer):
                 f"Normalization {self.name!r} was given mean and variance: there is nothing to "
                 "learn.\nCall it as it is, or make one without them."
             )
-        whole = hasattr(data, "shape") or isinstance(data, (list, tuple))
         count, mean, variance = 0, 0.0, 0.0
-        for batch in [data] if whole else data:
-            batch = np.asarray(batch[0] if isinstance(batch, tuple) else batch, "float64")
-            if not self.built:
-                self.build(batch.shape)
+        for batch in [data] if _is_one_batch(data) else data:
+            batch = np.asarray(_inputs(batch), "float64")
+            if batch.size == 0:
+                continue
+            self._check_batch(batch)
             axes = tuple(a for a in range(batch.ndim) if a not in self._kept_axes)
             n = math.prod(batch.shape[a] for a in axes)
-            if n == 0:
-                continue
             # Chan et al., 1979: statistics of two parts make those of the whole.
             new = batch.mean(axes)
             share = n / (count + n)
@@ -167,6 +169,16 @@ class Normalization(Layer):
         self.adapt_mean.assign(mean)
         self.adapt_variance.assign(variance)
         self.count.assign(count)
+
+    def _check_batch(self, batch):
+        if not batch.ndim:
+            raise TypeError(
+                f"{self._title()} learns from batches: arrays with samples along the first axis.\n"
+                f"Received: {batch!r}"
+            )
+        if not self.built:
+            self.build(batch.shape)
+        check_inputs(self.input_spec, batch, self._title())
 
     def reset_state(self) -> None:
         """Forget what `adapt` learned."""
@@ -186,3 +198,14 @@ class Normalization(Layer):
             "variance": plain(self.input_variance),
             "invert": self.invert,
         }
+
+
+def _inputs(batch):
+    return batch[0] if isinstance(batch, tuple) else batch
+
+
+def _is_one_batch(data) -> bool:
+    """Return whether data is an array, or a list that stands for one."""
+    if isinstance(data, (list, tuple)):
+        return not data or not hasattr(_inputs(data[0]), "shape")
+    return hasattr(data, "shape")

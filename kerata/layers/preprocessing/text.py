@@ -185,7 +185,8 @@ class TextVectorization(host.HostLayer):
             outer = outer[:-1]
         texts = self._standardized(array)
         if callable(self.split):
-            rows = [list(row) for row in self.split(self._text_array(texts))]
+            found = self.split(self._text_array(texts))
+            rows = [host.as_bytes(list(row), self.encoding) for row in found]
         elif self.split == "whitespace":
             rows = [text.split() for text in texts]
         elif self.split == "character":
@@ -225,16 +226,18 @@ class TextVectorization(host.HostLayer):
         rows, outer = self._tokens(array)
         lookup, number = self._lookup_layer, len(rows)
         lengths = np.fromiter(map(len, rows), "int64", number)
-        numbers = lookup.numbers(chain.from_iterable(rows), int(lengths.sum()))
-        samples = np.repeat(np.arange(number), lengths)
+        is_bytes = self.split != "character"
+        tokens = chain.from_iterable(rows)
+        numbers = lookup.numbers(tokens, int(lengths.sum()), is_bytes)
         if self.output_mode in ("int", "one_hot"):
             width = self.output_sequence_length
             width = int(lengths.max(initial=0)) if width is None else width
-            columns = np.arange(len(numbers)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-            kept = columns < width
+            if (lengths > width).any():
+                begins = np.repeat(np.cumsum(lengths) - lengths, lengths)
+                numbers = numbers[np.arange(len(numbers)) - begins < width]
             empty = 0 if self.output_mode == "int" else host.NOTHING
-            table = np.full((number, width), empty)
-            table[samples[kept], columns[kept]] = numbers[kept]
+            table = np.full((number, width), empty, "int32")
+            table[np.arange(width) < lengths[:, None]] = numbers
             if self.output_mode == "one_hot":
                 hot = table[..., None] == np.arange(lookup._known_depth())
                 return hot.reshape(*outer, *hot.shape[1:])
@@ -242,6 +245,7 @@ class TextVectorization(host.HostLayer):
             if one_each and array.ndim < 2 and self._sizes is None:
                 return table.reshape(outer)
             return table.reshape(*outer, width)
+        samples = np.repeat(np.arange(number), lengths)
         counts = host.count(samples, numbers, number, lookup._known_depth())
         if self.output_mode == "multi_hot":
             counts = counts > 0
