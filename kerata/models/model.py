@@ -1,12 +1,14 @@
 """Model: a layer that can be trained, saved and summarized."""
 
 import copy
+import functools
 import sys
 
 from kerata.engine import tree
-from kerata.engine.errors import foreign_format, unknown_name
+from kerata.engine.errors import foreign_format, short, unknown_name
 from kerata.engine.symbolic import KerasTensor, is_symbolic
 from kerata.layers.layer import Layer
+from kerata.models.host import text_arrays
 from kerata.training.trainer import Trainer
 
 
@@ -52,16 +54,16 @@ class Model(Trainer, Layer):
         if args:
             raise TypeError(
                 f"{type(self).__name__} takes symbolic tensors made with Input() as `inputs` and "
-                f"`outputs`, or keyword arguments.\nReceived: {args!r}"
+                f"`outputs`, or keyword arguments.\nReceived: {short(args)}"
             )
         Layer.__init__(self, **kwargs)
         Trainer.__init__(self)
         self._graph = graph
         self.built = graph is not None
-
-    def __deepcopy__(self, memo):
         if graph is not None and not self.trainable:
             self.trainable = False  # so are the layers inside
+
+    def __deepcopy__(self, memo):
         # Tensors and calls refer to each other all along a graph, and copying goes as deep.
         graphs = [getattr(layer, "_graph", None) for layer in self._flatten_layers()]
         depth = 60 * sum(len(graph.nodes) for graph in graphs if graph is not None)
@@ -81,6 +83,23 @@ class Model(Trainer, Layer):
         from kerata.models.functional import run_graph
 
         return run_graph(self, inputs, mask)
+
+    def _on_host(self):
+        from kerata.models.functional import cut_of, on_host
+
+        if self._graph is None or not self._runs_its_graph() or cut_of(self) is None:
+            return None
+        return functools.partial(on_host, self)
+
+    def _runs_its_graph(self) -> bool:
+        return type(self).call is Model.call
+
+    def _as_arrays(self, x):
+        return text_arrays(None if self._graph is None else self._graph.input, x)
+
+    def _finished(self, outputs):
+        cut = getattr(self._graph, "cut", None)
+        return outputs if cut is None else cut.finish(outputs)
 
     def _leaves(self):
         if self._graph is not None:
@@ -227,6 +246,54 @@ class Model(Trainer, Layer):
             layer_range=layer_range,
         )
 
+    # Quantization acts from outside.
+
+    def quantize(  # type: ignore[override]
+        self, mode=None, config=None, filters=None, **kwargs
+    ) -> None:
+        """Replace the weights of the layers inside by quantized ones.
+
+        Layers that cannot be quantized stay as they are.
+
+        Args:
+            mode: "int8", "int4", "float8" to compute in it, or "gptq" or "awq", which calibrate
+                with data and need a config; that of `config` if None.
+            config: a `kerata.quantizers.QuantizationConfig`.
+            filters: which layers: a regular expression of their names, a list of these, or a
+                function of a layer.
+            **kwargs: `type_check=False` to quantize subclasses of built-in layers, too.
+
+        Raises:
+            ValueError: if the model is not built, a layer is quantized already, or an argument
+                does not fit; nothing is changed then.
+
+        Example:
+            >>> model = kerata.Sequential([kerata.Input((3,)), kerata.layers.Dense(4)])
+            >>> model.quantize("int8")
+            >>> model.layers[0].quantization_mode
+            'int8'
+        """
+        type_check = kwargs.pop("type_check", True)
+        if kwargs:
+            raise ValueError(
+                f"{self._title()}.quantize() has no argument {', '.join(map(repr, kwargs))}."
+            )
+        from kerata.quantizers.calibration import quantize_model
+
+        quantize_model(self, mode, config, filters, type_check)
+        self._forget_functions()
+
+    def get_quantization_layer_structure(self, mode=None):
+        """Return the blocks to calibrate one after the other, or None; subclasses may write this.
+
+        Args:
+            mode: "gptq" or "awq".
+
+        Returns:
+            A dict with the lists "pre_block_layers" and "sequential_blocks" of layers, or None.
+        """
+        return None
+
     # Saving. The room of saving is above this one, so it is entered only when it is asked for.
 
     def save(self, filepath, overwrite=True, zipped=None, **kwargs) -> None:
@@ -293,6 +360,10 @@ class Model(Trainer, Layer):
 
         return json.dumps(serialize(self), **kwargs)
 
+    def rematerialized_call(self, layer_call, *args, **kwargs):
+        """Return `layer_call`: the layers inside are rematerialized, each for itself."""
+        return layer_call
+
     def get_config(self) -> dict:
         """Return the graph of a functional model; what it was made with, of any other."""
         from kerata.models.functional import graph_config, takes_a_graph
@@ -329,10 +400,6 @@ class Model(Trainer, Layer):
 
                 return functional_from_config(cls, config)
             return super().from_config(config)
-    def rematerialized_call(self, layer_call, *args, **kwargs):
-        """Return `layer_call`: the layers inside are rematerialized, each for itself."""
-        return layer_call
-
 
     def build_from_config(self, config) -> None:
         """Build the model for the shapes in `config`, as it was when it was saved."""
