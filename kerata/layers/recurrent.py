@@ -230,16 +230,19 @@ class _UsualRNN(RNN):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "cell_class" in vars(cls):
-            for name in inspect.signature(cls.cell_class).parameters:
-                if name != "kwargs":
-                    setattr(cls, name, property(_of_cell(name)))
+            for name in cls._cell_parameters():
+                setattr(cls, name, property(_of_cell(name)))
+
+    @classmethod
+    def _cell_parameters(cls) -> list[str]:
+        return [n for n in inspect.signature(cls.cell_class).parameters if n != "kwargs"]
 
     def _keep(self, name: str, arguments: dict) -> None:
         """Make the cell and begin, from `locals()` of `__init__`."""
         kwargs = arguments["kwargs"]
         kwargs.pop("implementation", None)  # of older programs
-        wanted = inspect.signature(self.cell_class).parameters
-        chosen = {k: v for k, v in arguments.items() if k in wanted and k != "kwargs"}
+        wanted = self._cell_parameters()
+        chosen = {k: v for k, v in arguments.items() if k in wanted}
         shared = {k: kwargs[k] for k in ("dtype", "trainable") if k in kwargs}
         cell = self.cell_class(**chosen, name=name, **shared)
         names = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll")

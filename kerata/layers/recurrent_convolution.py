@@ -1,73 +1,48 @@
 """Convolutional LSTM: a recurrent layer whose state is an image, and whose products convolve."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 
-from kerata import activations, initializers, ops
+from kerata import ops
 from kerata.engine import settings
 from kerata.engine.errors import argument_error, int_tuple, positive_int
 from kerata.engine.input_spec import InputSpec
 from kerata.kernels import recurrence
-from kerata.layers.arguments import keep_rules, known_dim, padding_name
-from kerata.layers.recurrent import _UsualRNN
-from kerata.layers.recurrent_cells import DropoutCell
+from kerata.layers.arguments import known_dim, padding_name
+from kerata.layers.layer import Layer
+from kerata.layers.recurrent import RNN, _UsualRNN
+from kerata.layers.recurrent_cells import LSTMCell
 
 
-class ConvLSTMCell(DropoutCell):
-    """One step of a convolutional LSTM (Shi et al., 2015). Arguments are those of `ConvLSTM1D`.
+class ConvLSTMCell(LSTMCell):
+    """One step of a convolutional LSTM (Shi et al., 2015).
 
     It is called with inputs `(batch, *spatial, channels)` and a list of two states
     `(batch, *new_spatial, filters)`, and returns the output and a list of the new states.
 
     Args:
         rank: number of spatial axes.
+        name: name.
+        dtype: dtype or policy.
+        trainable: whether training changes the weights.
+        **arguments: those of `ConvLSTM1D` that are not the layer's own.
     """
 
-    def __init__(
-        self,
-        rank,
-        filters,
-        kernel_size,
-        strides=1,
-        padding="valid",
-        data_format=None,
-        dilation_rate=1,
-        activation="tanh",
-        recurrent_activation="sigmoid",
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        recurrent_initializer="orthogonal",
-        bias_initializer="zeros",
-        unit_forget_bias=True,
-        kernel_regularizer=None,
-        recurrent_regularizer=None,
-        bias_regularizer=None,
-        kernel_constraint=None,
-        recurrent_constraint=None,
-        bias_constraint=None,
-        dropout=0.0,
-        recurrent_dropout=0.0,
-        seed=None,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
+    def __init__(self, rank, name=None, dtype=None, trainable=True, **arguments):
+        Layer.__init__(self, name=name, dtype=dtype, trainable=trainable)
         self.rank = rank
-        self.filters = positive_int("filters", filters, self)
-        self.kernel_size = int_tuple("kernel_size", kernel_size, rank, self)
-        self.strides = int_tuple("strides", strides, rank, self)
-        self.dilation_rate = int_tuple("dilation_rate", dilation_rate, rank, self)
+        self.filters = positive_int("filters", arguments["filters"], self)
+        for size in ("kernel_size", "strides", "dilation_rate"):
+            setattr(self, size, int_tuple(size, arguments[size], rank, self))
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             must = f"be 1 where `strides` are above 1, as in {self.strides}"
-            raise argument_error("dilation_rate", must, dilation_rate, self)
-        self.padding = padding_name(padding, self)
-        self.data_format = settings.data_format(data_format, self)
-        self.activation = activations.get(activation)
-        self.recurrent_activation = activations.get(recurrent_activation)
-        self.use_bias = use_bias
-        self.unit_forget_bias = unit_forget_bias
-        keep_rules(self, locals())
-        self._keep_dropout(dropout, recurrent_dropout, seed)
-        self.state_size = [self.filters, self.filters]
+            raise argument_error("dilation_rate", must, self.dilation_rate, self)
+        self.padding = padding_name(arguments["padding"], self)
+        self.data_format = settings.data_format(arguments["data_format"], self)
+        self.unit_forget_bias = arguments["unit_forget_bias"]
+        self._keep({**arguments, "units": self.filters})
         self._channel_axis = 1 if self.data_format == "channels_first" else rank + 1
         self._step_shape: tuple = ()
 
@@ -83,18 +58,7 @@ class ConvLSTMCell(DropoutCell):
             regularizer=self.recurrent_regularizer,
             constraint=self.recurrent_constraint,
         )
-        initializer = self._forgetting if self.unit_forget_bias else self.bias_initializer
-        self.bias = (
-            self.add_weight(name="bias", shape=(width,), initializer=initializer)
-            if self.use_bias
-            else None
-        )
-
-    def _forgetting(self, shape, dtype=None):
-        """Initialize the bias: the forget gate's with ones."""
-        n = self.filters
-        parts = [self.bias_initializer((n,), dtype=dtype), initializers.Ones()((n,), dtype=dtype)]
-        return jnp.concatenate([*parts, self.bias_initializer((2 * n,), dtype=dtype)])
+        self.bias = self._add_bias(width) if self.use_bias else None
 
     def get_initial_state(self, batch_size=None):
         """Return states of zeros: a list of two arrays `(batch_size, *new_spatial, filters)`."""
@@ -122,21 +86,17 @@ class ConvLSTMCell(DropoutCell):
         shape[self._channel_axis] = -1
         return outputs + self.bias.value.reshape(shape)
 
-    def _step(self, x, h, c):
+    def step(self, x, h, met, c):
+        """Return the new states; `met` is what dropout leaves of `h`."""
+        return self._gated(self._convolved(x), met, c)
+
+    def _gated(self, x, met, c):
         """Return the new states, from convolved inputs."""
         kernel = self.recurrent_kernel.value
-        gates = x + ops.conv(h, kernel, padding="same", data_format=self.data_format)
+        gates = x + ops.conv(met, kernel, padding="same", data_format=self.data_format)
         i, f, g, o = jnp.split(gates, 4, axis=self._channel_axis)
         c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(g)
         return [self.recurrent_activation(o) * self.activation(c), c]
-
-    def call(self, inputs, states, training=False):
-        h, c = states
-        kept = self.drop_factors("inputs", inputs, training)
-        x = self._convolved(inputs if kept is None else inputs * kept)
-        kept = self.drop_factors("state", h, training)
-        new = self._step(x, h if kept is None else h * kept, c)
-        return new[0], new
 
     def run(self, inputs, states, mask, training, **options):
         """Run over `(batch, time, *spatial, channels)`; return outputs and the last states.
@@ -159,7 +119,7 @@ class ConvLSTMCell(DropoutCell):
 
         def step(x, states, shared):
             h, c = states
-            new = self._step(x, h if drop is None else h * drop, c)
+            new = self._gated(x, h if drop is None else h * drop, c)
             return new[0], new, shared
 
         before = None if mask is None else states[0]
@@ -171,6 +131,11 @@ class _ConvLSTM(_UsualRNN):
     """Base of `ConvLSTM1D`, `ConvLSTM2D` and `ConvLSTM3D`."""
 
     cell_class = ConvLSTMCell
+
+    @classmethod
+    def _cell_parameters(cls) -> list[str]:
+        others = {*inspect.signature(RNN.__init__).parameters, "activity_regularizer"}
+        return ["rank", *(n for n in inspect.signature(cls).parameters if n not in others)]
 
     def __init__(
         self,

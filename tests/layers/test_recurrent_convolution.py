@@ -9,7 +9,7 @@ from kerata import layers
 FILM = (2, 3, 4, 5, 2)
 ROWS = [
     ("ConvLSTM1D", (3, 2), (2, 3, 5, 2), {"strides": 2, "padding": "same"}),
-    ("ConvLSTM2D", (3, (2, 3)), FILM, {"data_format": "channels_first", "go_backwards": True}),
+    ("ConvLSTM2D", (3, (3, 2)), FILM, {"data_format": "channels_first", "go_backwards": True}),
     (
         "ConvLSTM2D",
         (3, 2),
