@@ -42,7 +42,7 @@ bench: ## measure kerata beside its peers (ARGS="--quick --json FILE"); needs gi
 	@tools/venv.sh $(VENV) "$(PYTHONS)" -e ".[bench]"
 	$(bench_install) "keras>=3.15,<3.16" "jax>=0.10"
 	$(bench_install) tensorflow || echo "TensorFlow could not be installed: left out."
-	$(bench_install) torch==2.13.0 || echo "PyTorch could not be installed: left out."
+	$(bench_install) torch==2.13.0 pillow || echo "PyTorch could not be installed: left out."
 	@$(bin)/python benchmarks/fit.py --peer-python $(BENCH_VENV)/bin/python $(ARGS)
 
 size: ## count the lines of each room

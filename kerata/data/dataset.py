@@ -340,17 +340,14 @@ class Dataset(Sources):
         Raises:
             ValueError: if one part would be empty.
         """
+        from kerata.data.splitting import sizes
+
         count = self._length
-        if count < 0:
-            if count == INFINITE:
-                raise ValueError("split() needs a data set with an end.\nUse take() before.")
+        if count == INFINITE:
+            raise ValueError("split() needs a data set with an end.\nUse take() before.")
+        if count == UNKNOWN:
             count = sum(1 for _ in self.iterate(0))
-        left = round(left_size * count) if isinstance(left_size, float) else left_size
-        if not 0 < left < count:
-            raise argument_error(
-                "left_size", f"leave some of the {count} elements on either side", left_size,
-                "split()",
-            )  # fmt: skip
+        left, _ = sizes(left_size, None, count, "split()")
         fixed = Dataset(lambda epoch: self._make((0,)), count, (self,))
         fixed._reshuffled = False
         if shuffle:
@@ -450,7 +447,11 @@ class Dataset(Sources):
         pipeline = dataset._make((number,))
         if transform is not None:
             pipeline = _ahead(_mapped(pipeline, lambda element, _: transform(element)), 2)
-        yield from streams.open_iterator(pipeline)
+        iterator = streams.open_iterator(pipeline)
+        try:
+            yield from iterator
+        finally:
+            iterator.close()
 
     @property
     def next_pass(self) -> int:
@@ -515,7 +516,7 @@ def _mapped(parent, function, threads: int = 0):
 def _ahead(parent, size: int):
     if isinstance(parent, grain.MapDataset):
         return nodes.Ahead(parent, size)
-    return grain.experimental.ThreadPrefetchIterDataset(parent, prefetch_buffer_size=size)
+    return _streamed(parent, streams.ahead, size)
 
 
 def _threads(given: int | None, method: str) -> int:

@@ -47,3 +47,7 @@ class DatasetIterator:
     def close(self) -> None:
         """Stop the threads that read ahead."""
         self._inner.close()
+
+    def __del__(self):
+        if "_inner" in vars(self):
+            self.close()

@@ -38,7 +38,7 @@ def split_dataset(
     """
     samples, batch_size = _samples(dataset)
     count = len(samples)
-    left, right = _sizes(left_size, right_size, count)
+    left, right = sizes(left_size, right_size, count, "split_dataset()")
     if shuffle:
         samples = samples.shuffle(count, seed, reshuffle_each_iteration=False)
     parts = samples.take(left), samples.skip(count - right)
@@ -73,7 +73,7 @@ def _samples(dataset) -> tuple[Dataset, int]:
     return Dataset.from_tensor_slices(stack(found)), size
 
 
-def _sizes(left, right, count: int) -> tuple[int, int]:
+def sizes(left, right, count: int, owner: str) -> tuple[int, int]:
     """Return the numbers of samples in both parts."""
 
     def absolute(name, size):
@@ -82,20 +82,20 @@ def _sizes(left, right, count: int) -> tuple[int, int]:
         whole = isinstance(size, numbers.Integral) and not isinstance(size, bool)
         if not whole and not isinstance(size, numbers.Real):
             must = "be a share, a number of samples, or None"
-            raise argument_error(name, must, size, "split_dataset()", TypeError)
+            raise argument_error(name, must, size, owner, TypeError)
         if not 0 < size < (count if whole else 1):
             must = f"be a share in (0, 1), or a number of samples below {count}"
-            raise argument_error(name, must, size, "split_dataset()")
+            raise argument_error(name, must, size, owner)
         return size if whole else round(size * count)
 
     if left is None and right is None:
-        raise ValueError("split_dataset() needs `left_size` or `right_size`.\nReceived: neither")
+        raise ValueError(f"{owner} needs `left_size` or `right_size`.\nReceived: neither")
     first, second = absolute("left_size", left), absolute("right_size", right)
     first = count - second if first is None else first
     second = count - first if second is None else second
     if not first or not second or first + second > count:
         raise ValueError(
-            f"split_dataset() needs samples for both parts, and there are {count}.\nReceived: "
+            f"{owner} needs samples for both parts, and there are {count}.\nReceived: "
             f"left_size={left}, right_size={right}: {first} and {second} samples"
         )
     return first, second

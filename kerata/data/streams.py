@@ -160,6 +160,29 @@ def mapped_in_threads(run: Run, function: Callable, threads: int):
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+def ahead(run: Run, size: int):
+    """Yield the same elements; up to `size` are fetched by a thread before they are asked for."""
+    source = run.children[0]
+    pool = concurrent.futures.ThreadPoolExecutor(1, "kerata-data")
+    waiting: deque = deque()
+    run.mark()
+
+    def fetch():
+        return next(source, END), source.get_state()
+
+    try:
+        while True:
+            while len(waiting) <= size:
+                waiting.append(pool.submit(fetch))
+            element, state = waiting.popleft().result()
+            if element is END:
+                return
+            yield element
+            run.mark([state])
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def filtered(run: Run, function: Callable):
     """Yield the elements of which `function(element, index)` is true."""
     for element in run.children[0]:

@@ -223,17 +223,29 @@ def test_an_exception_comes_with_its_traceback_and_the_element(source, threads):
     assert "fails in Dataset.map() for element 5" in caught.value.__notes__[0]
 
 
+@both
+@pytest.mark.parametrize("threads", [None, 2])
+def test_a_thread_that_dies_leaves_nobody_waiting(source, threads):
+    def dies(x):
+        if x == 3:
+            raise SystemExit("the end")
+        return x
+
+    with pytest.raises(SystemExit, match="the end"):
+        list(source(9).map(dies, num_parallel_calls=threads).prefetch(2))
+
+
 def test_no_threads_are_left():
     before = threading.active_count()
     for source in SOURCES.values():
         dataset = source(50).map(lambda x: x, num_parallel_calls=2).prefetch(2)
         next(iter(dataset))
         list(dataset)
-    deadline = threading.Event()
-    for _ in range(50):
+    pause = threading.Event()
+    for _ in range(50):  # the last ones are about to end
         if threading.active_count() <= before:
             break
-        deadline.wait(0.1)
+        pause.wait(0.1)
     assert threading.active_count() <= before
 
 
@@ -249,6 +261,9 @@ def test_structures_and_kinds_of_elements():
     assert seen == [np.ndarray]
     batch = next(iter(Dataset.from_tensor_slices(["x", "yy"]).batch(2)))
     assert batch.tolist() == ["x", "yy"] and batch.shape == (2,)
+    assert batch.dtype.name == "string" and batch.dtype == object and str(batch.dtype) == "string"
+    assert kerata.backend.standardize_dtype(batch.dtype) == "string"
+    assert np.unique(batch).tolist() == ["x", "yy"] and np.asarray(batch).dtype == object
     assert values(Dataset.range(1).map(lambda x: [1, 2])) == [[1, 2]]
     assert values(Dataset.range(1).map(lambda x: (x, {"k": 3}))) == [(0, {"k": 3})]
     for element in Dataset.range(2).batch(2).as_numpy_iterator():
@@ -348,7 +363,7 @@ def test_split(source):
     left, right = source(10).split(3, shuffle=True, seed=1)
     assert len(left) == 3 and sorted(values(left) + values(right)) == list(range(10))
     for size in (0, 10, 1.5, 0.01):
-        with pytest.raises(ValueError, match="on either side"):
+        with pytest.raises(ValueError, match="samples below 10|samples for both parts"):
             source(10).split(size)
 
 
