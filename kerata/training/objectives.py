@@ -110,10 +110,11 @@ class CompiledLoss:
         Raises:
             ValueError: if an output has a loss but no target.
         """
-        if not self.built:
+        predictions = tree.flatten(y_pred)
+        # A user's `compute_loss` may make several outputs of one.
+        if self.outputs is None or self.outputs.count != len(predictions):
             self.build(y_pred)
         assert self.outputs is not None
-        predictions = tree.flatten(y_pred)
         targets = spread_targets(self.outputs, y_true, self._active)
         weights = self.outputs.spread(sample_weight, "sample_weight", broadcast=True)
         total = None

@@ -398,3 +398,15 @@ def test_crossentropy_is_the_kind_that_fits(y, width):
     loss, metric = model.evaluate(np.ones((3, width)), np.array(y), verbose=0)
     expected = np.log(3) if width > 1 else np.log1p(np.exp(-1)) + 1 / 3
     np.testing.assert_allclose([loss, metric], expected, rtol=1e-5)
+
+
+def test_compute_loss_may_make_several_outputs_of_one():
+    class Twice(kerata.Sequential):
+        def compute_loss(self, x, y, y_pred, sample_weight=None, **kwargs):
+            return super().compute_loss(x, y, [y_pred, y_pred], sample_weight, **kwargs)
+
+    model = Twice([kerata.Input((1,)), kerata.layers.Dense(1)])
+    model.compile("sgd", ["mse", "mae"])
+    logs = model.fit(X[:, :1], (Y1, Y1), verbose=0).history
+    assert sorted(logs) == ["loss", "mae_loss", "mse_loss"]
+    np.testing.assert_allclose(logs["loss"], np.add(logs["mae_loss"], logs["mse_loss"]), rtol=1e-5)
