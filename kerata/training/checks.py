@@ -111,6 +111,22 @@ def check_leaf(name: str, leaf, text: bool = False) -> None:
         )
 
 
+def holds_text(x, allowed: bool) -> bool:
+    """Return whether there is an array of text among inputs.
+
+    Raises:
+        ValueError: if there is, and it is not `allowed`: programs are not compiled for text.
+    """
+    found = [
+        (name, leaf)
+        for name, leaf in named_leaves(x)
+        if getattr(getattr(leaf, "dtype", None), "kind", "") in tuple("USTO")
+    ]
+    if found and not allowed:
+        check_leaf(*found[0])
+    return bool(found)
+
+
 def _is_numpy_dtype(dtype) -> bool:
     try:
         np.dtype(dtype)

@@ -438,11 +438,15 @@ class Trainer(Stepping):
         if name != PREDICT:
             checks.check_numbers(batch, method)
         x, y, _ = unpack_x_y_sample_weight(batch)
+        text = checks.holds_text(x, allowed=not self.compiles_steps)
         undo = self._undo_of_build()
         self._build_error = None
         try:
             if not self.built or (compiled is not None and not compiled.built):
-                y_pred = abstract_eval(lambda inputs: self(inputs, training=False), (_specs(x),))
+                if text:
+                    y_pred = _specs(self(x, training=False))
+                else:
+                    y_pred = abstract_eval(lambda x: self(x, training=False), (_specs(x),))
                 if y_pred is None:
                     raise ValueError(
                         f"`call` of {type(self).__name__} must return tensors.\nReceived: None\n"

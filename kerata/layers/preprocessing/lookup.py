@@ -68,7 +68,8 @@ class Lookup(HostLayer):
             raise argument_error("oov_method", 'be "farmhash" with `salt`', oov_method, self)
         self.salt = as_salt(salt, self)
         # A vocabulary out of a file is kept with the model's assets, not in the config.
-        self.input_vocabulary = None if isinstance(vocabulary, (str, os.PathLike)) else vocabulary
+        from_file = isinstance(vocabulary, (str, os.PathLike))
+        self.input_vocabulary = self.vocabulary = None if from_file else vocabulary
         self.input_idf_weights = idf_weights
         self.idf_weights: np.ndarray | None = None
         self._fixed = bool(has_input_vocabulary or vocabulary is not None)
