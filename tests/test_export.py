@@ -14,6 +14,8 @@ def model():
 def test_formats_of_other_frameworks_are_refused(tmp_path):
     with pytest.raises(NotImplementedError, match="format='onnx'"):
         model().export(tmp_path / "model", format="onnx")
+    with pytest.raises(ValueError, match="`format` must be one of"):
+        model().export(tmp_path / "model", format="onyx")
     with pytest.raises(NotImplementedError, match=r'model.save\("model.keras"\)'):
         kerata.export.ExportArchive()
     assert not list(tmp_path.iterdir())

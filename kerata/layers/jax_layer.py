@@ -1,7 +1,6 @@
 """Layers around models of other libraries: functions of JAX, and modules of Flax."""
 
 import inspect
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -81,14 +80,10 @@ class JaxLayer(Layer):
         if "rng" in (*self._takes, *init):
             self.seed_generator = SeedGenerator(seed)
         self.params = self.state = None
-        self._input_dtypes: Any = None
+        self._input_dtypes: list = []
         if params is not None or state is not None or init_fn is None:
-            self._make_weights(params, state)
+            self._keep(params, state)
             self.built = True
-
-    def _make_weights(self, params, state):
-        self.params = self._variables("params", params, True)
-        self.state = self._variables("state", state, False)
 
     def _variables(self, what, values, trainable):
         """Return a pytree with a variable in place of each number and array."""
@@ -110,28 +105,31 @@ class JaxLayer(Layer):
 
         return jax.tree_util.tree_map_with_path(variable, values)
 
+    def _keep(self, params, state):
+        self.params = self._variables("params", params, True)
+        self.state = self._variables("state", state, False)
+
     def _build_for(self, arguments):
-        self._input_dtypes = tree.map_structure(
-            lambda x: getattr(x, "dtype", None), next(iter(arguments.values()))
-        )
+        inputs = tree.flatten(next(iter(arguments.values())))
+        self._input_dtypes = [getattr(x, "dtype", None) for x in inputs]
         super()._build_for(arguments)
 
     def build(self, input_shape):
-        if self.params is not None or self.init_fn is None:
+        if self.built:
             return
-        shapes = tree.map_shape_structure(lambda s: tuple(d or 1 for d in s), input_shape)
-        flat = []
-        tree.map_shape_structure(flat.append, shapes)
-        kinds = tree.flatten(self._input_dtypes) if self._input_dtypes is not None else []
-        kinds = kinds if len(kinds) == len(flat) else [self.compute_dtype] * len(flat)
-        zeros = iter([jnp.zeros(s, dtypes.canonical(k)) for s, k in zip(flat, kinds)])
+        kinds = iter(self._input_dtypes)
+
+        def zeros(shape):
+            kind = next(kinds, None) or self.compute_dtype
+            return jnp.zeros([1 if d is None else d for d in shape], dtypes.canonical(kind))
+
         found = {
             "rng": draw_seed(self.seed_generator) if "rng" in self._init_takes else None,
-            "inputs": tree.map_shape_structure(lambda s: next(zeros), shapes),
+            "inputs": tree.map_shape_structure(zeros, input_shape),
             "training": True,
         }
         made = self.init_fn(*(found[name] for name in self._init_takes))
-        self._make_weights(*(made if "state" in self._takes else (made, None)))
+        self._keep(*(made if "state" in self._takes else (made, None)))
 
     def call(self, inputs, training=False):
         found = {

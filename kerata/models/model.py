@@ -5,7 +5,7 @@ import functools
 import sys
 
 from kerata.engine import tree
-from kerata.engine.errors import foreign_format, short, unknown_name
+from kerata.engine.errors import foreign_format, one_of, short, unknown_name
 from kerata.engine.symbolic import KerasTensor, is_symbolic
 from kerata.layers.layer import Layer
 from kerata.models.host import text_arrays
@@ -344,9 +344,11 @@ class Model(Trainer, Layer):
             **kwargs: options of the format.
 
         Raises:
-            NotImplementedError: always.
+            NotImplementedError: for each of Keras's formats.
+            ValueError: for any other.
         """
-        raise foreign_format("export()", format)
+        formats = ("tf_saved_model", "onnx", "openvino", "litert", "torch")
+        raise foreign_format("export()", one_of("format", format, formats, self))
 
     def to_json(self, **kwargs) -> str:
         """Return the architecture as JSON text; see `kerata.models.model_from_json`.

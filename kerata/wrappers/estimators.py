@@ -78,12 +78,6 @@ class _Estimator(BaseEstimator):
         """
         return self._decode(self._outputs(X))
 
-    @property
-    def epoch_(self) -> int:
-        """The number of epochs of the latest training."""
-        check_is_fitted(self, "model_")
-        return len(self.history_.epoch)
-
     def set_fit_request(self, **kwargs):
         """Say which arguments of `fit` scikit-learn's meta-estimators pass on (metadata routing).
 

@@ -47,7 +47,7 @@ def test_a_classifier_learns_and_names_classes():
     scores = estimator.decision_function(X)
     assert scores.shape == (16, 2)
     assert (estimator.classes_[scores.argmax(-1)] == estimator.predict(X)).all()
-    assert estimator.epoch_ == 30
+    assert estimator.history_.epoch[-1] == 29
 
 
 @pytest.mark.parametrize("y, shape", [(X[:, 0], (16,)), (X[:, :2], (16, 2))])
