@@ -133,6 +133,10 @@ CASES = [
     case("ActivityRegularization", (), SEQUENCE, kwargs={"l2": 0.1}),
     case("Rescaling", (0.5,), SEQUENCE),
     case("Normalization", (), SEQUENCE, 3),
+    case("CategoryEncoding", (5,), (2, 6), integers=True),
+    case("Discretization", ([0.0, 0.5],), SEQUENCE, kwargs={"output_mode": "one_hot"}),
+    case("MelSpectrogram", (32, 16), (2, 100), kwargs={"num_mel_bins": 4, "min_freq": 2000.0}),
+    case("STFTSpectrogram", ("magnitude", 16), (2, 60, 2), 2),
     case("SimpleRNN", (4,), SEQUENCE, 3),
     case("GRU", (4,), SEQUENCE, 3),
     case("LSTM", (4,), SEQUENCE, 3),
@@ -150,7 +154,8 @@ CASES = [
 ELSEWHERE = set(
     """Lambda Layer Wrapper InputLayer GRUCell LSTMCell SimpleRNNCell StackedRNNCells
     MultiHeadAttention GroupQueryAttention JaxLayer FlaxLayer TFSMLayer
-    TorchModuleWrapper""".split()
+    TorchModuleWrapper StringLookup IntegerLookup TextVectorization Hashing
+    HashedCrossing""".split()
 )
 HERE = [c for c in CASES if hasattr(layers, c.name)]
 

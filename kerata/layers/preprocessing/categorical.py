@@ -34,6 +34,8 @@ class CategoryEncoding(Stateless):
                [0., 0., 2.]], dtype=float32)
     """
 
+    config_exclude = (*Stateless.config_exclude, "sparse")
+
     def __init__(self, num_tokens=None, output_mode="multi_hot", sparse=False, **kwargs):
         super().__init__(**kwargs)
         self.num_tokens = positive_int("num_tokens", num_tokens, self)
@@ -211,6 +213,7 @@ class Discretization(Stateless):
     def get_config(self) -> dict:
         config = super().get_config()
         del config["trainable"]
+        config["dtype"] = self.dtype_policy.name
         names = ("bin_boundaries", "num_bins", "epsilon", "output_mode", "sparse")
         return {**config, **{name: getattr(self, name) for name in names}}
 

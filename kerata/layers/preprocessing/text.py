@@ -190,7 +190,7 @@ class TextVectorization(host.HostLayer):
         elif self.split == "whitespace":
             rows = [text.split() for text in texts]
         elif self.split == "character":
-            rows = [list(text.decode("utf-8", "replace")) for text in texts]
+            rows = list(map(list, self._text_array(texts).tolist()))
         else:
             width = array.shape[-1] if array.ndim > 1 else 1
             rows = [texts[i : i + width] for i in range(0, len(texts), width)]
