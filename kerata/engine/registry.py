@@ -68,7 +68,7 @@ def publish_as(module: str, name: str, thing, canonical: bool = False) -> None:
 def public_object(module: str, name: str):
     """Return the public object with this name, or None."""
     found = _public.get((module, name))
-    parts = module.split(".")
+    parts = [part for part in module.split(".") if part != "src"]
     if found is None and parts[0] == "keras" and len(parts) > 1 and parts[1] in NAMESPACES:
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(f"kerata.{parts[1]}")
