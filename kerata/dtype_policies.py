@@ -2,8 +2,14 @@
 
 from kerata.engine.configurable import deserialize as _deserialize, serialize as _serialize
 from kerata.engine.policies import (
+    AWQDTypePolicy as AWQDTypePolicy,
     DTypePolicy as DTypePolicy,
+    DTypePolicyMap as DTypePolicyMap,
     FloatDTypePolicy as FloatDTypePolicy,
+    GPTQDTypePolicy as GPTQDTypePolicy,
+    Int4DTypePolicy as Int4DTypePolicy,
+    QuantizedDTypePolicy as QuantizedDTypePolicy,
+    QuantizedFloat8DTypePolicy as QuantizedFloat8DTypePolicy,
     get as get,
 )
 from kerata.engine.registry import publish

@@ -30,18 +30,6 @@ def keep_rules(layer, arguments: dict) -> None:
             setattr(layer, name, _RULES[kind](value))
 
 
-def refuse(layer, **arguments) -> None:
-    """Raise for arguments that Keras takes at construction and kerata does not.
-
-    Raises:
-        NotImplementedError: if one is not None.
-    """
-    for name, value in arguments.items():
-        if value is not None:
-            must = "be None: adapters and quantization are not part of the layers"
-            raise argument_error(name, must, value, layer, NotImplementedError)
-
-
 def width(name: str, value, owner) -> int:
     """Return a number of units or vectors, checked; `3.0` will not do."""
     if isinstance(value, float):

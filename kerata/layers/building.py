@@ -203,6 +203,23 @@ class Building:
         """Make a variable: the same as `add_weight`."""
         return self.add_weight(*args, **kwargs)
 
+    @contextlib.contextmanager
+    def _unlocked(self):
+        """Let variables be added to the built layer, under its path, in the `with` block."""
+        locked = self.__dict__.get("_locked", False)
+        self.__dict__["_locked"] = False
+        parent = self.path.rpartition("/")[0]
+        try:
+            with scopes.name_scope(self.name, caller=self, override_parent=parent):
+                yield
+        finally:
+            self.__dict__["_locked"] = locked
+
+    def _remove_weight(self, attribute: str) -> None:
+        """Take a variable away from the layer."""
+        removed = self.__dict__.pop(attribute)
+        self._own_variables = [v for v in self._own_variables if v is not removed]
+
     def _open_name_scope(self):
         if self._path is None:
             parent = scopes.current_path()

@@ -7,6 +7,7 @@ and for `Conv1D` also "causal" (all of it before: no output sees the future).
 from kerata import activations, ops
 from kerata.engine.errors import argument_error, int_tuple, positive_int
 from kerata.engine.input_spec import InputSpec
+from kerata.layers.adapting import Adaptable, effective_weight
 from kerata.layers.arguments import keep_rules, known_dim, padding_name
 from kerata.layers.spatial import SpatialLayer
 
@@ -89,8 +90,10 @@ class _Convolution(SpatialLayer):
         }
 
 
-class _Conv(_Convolution):
+class _Conv(_Convolution, Adaptable):
     """Base of `Conv1D`, `Conv2D` and `Conv3D`."""
+
+    kernel = effective_weight("kernel")
 
     def __init__(
         self,
@@ -112,7 +115,9 @@ class _Conv(_Convolution):
         bias_constraint=None,
         **kwargs,
     ):
+        adapters = {name: kwargs.pop(name, None) for name in ("lora_rank", "lora_alpha")}
         super().__init__(locals())
+        self.keep_adapters(**adapters)
         if self.filters % self.groups:
             must = f"divide the number of filters, {self.filters}"
             raise argument_error("groups", must, groups, self)
@@ -125,8 +130,7 @@ class _Conv(_Convolution):
                 f"channels.\nReceived: groups={self.groups}, and an input of shape "
                 f"{tuple(input_shape)}, with {channels} channels"
             )
-        shape = (*self.kernel_size, channels // self.groups, self.filters)
-        self.kernel = self.add_kernel("kernel", shape, "kernel")
+        self.add_adapted((*self.kernel_size, channels // self.groups, self.filters))
         self.bias = self.add_bias(self.filters)
 
     def convolve(self, inputs):

@@ -1,21 +1,23 @@
 """Layers that multiply by a matrix, and those that wrap a function or pass values through."""
 
+import copy
 import functools
 import re
 
 import jax.numpy as jnp
 
-from kerata import activations, ops
+from kerata import activations, initializers, ops
 from kerata.engine.configurable import serialize
 from kerata.engine.errors import argument_error
 from kerata.engine.input_spec import InputSpec
 from kerata.engine.symbolic import abstract_eval
-from kerata.layers.arguments import keep_rules, known_dim, refuse, width
+from kerata.layers.adapting import Adaptable, effective_weight
+from kerata.layers.arguments import keep_rules, known_dim, width
 from kerata.layers.layer import Layer
 from kerata.layers.stateless import Stateless
 
 
-class Dense(Layer):
+class Dense(Adaptable):
     """Applies `activation(inputs @ kernel + bias)` to the last axis.
 
     Args:
@@ -29,9 +31,10 @@ class Dense(Layer):
         activity_regularizer: penalty on the output.
         kernel_constraint: what is applied to the kernel after each update.
         bias_constraint: what is applied to the bias after each update.
-        lora_rank: must be None.
-        lora_alpha: must be None.
-        quantization_config: must be None.
+        lora_rank: see `enable_lora`; None for no LoRA.
+        lora_alpha: see `enable_lora`.
+        quantization_config: how the layer is quantized when it is built, if its dtype policy says
+            that it is: see `quantize`.
         **kwargs: `name`, `dtype`, `trainable`.
 
     Inputs are `(batch, ..., width)`, outputs `(batch, ..., units)`.
@@ -46,6 +49,8 @@ class Dense(Layer):
     """
 
     config_exclude = (*Layer.config_exclude, "lora_rank", "lora_alpha")
+    quantization_modes = ("int8", "int4", "float8", "gptq", "awq")
+    kernel = effective_weight("kernel")
 
     def __init__(
         self,
@@ -65,7 +70,7 @@ class Dense(Layer):
         **kwargs,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        refuse(self, lora_rank=lora_rank, quantization_config=quantization_config)
+        self.keep_adapters(lora_rank, lora_alpha, quantization_config)
         self.units = width("units", units, self)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
@@ -75,18 +80,18 @@ class Dense(Layer):
 
     def build(self, input_shape):
         width = known_dim(input_shape, -1, self)
-        self.kernel = self.add_weight(name="kernel", shape=(width, self.units))
+        self.add_adapted((width, self.units), "...a,ab->...b")
         self.bias = self.add_weight(name="bias", shape=(self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: width})
 
     def call(self, inputs):
-        outputs = ops.matmul(inputs, self.kernel)
+        outputs = self.contract(inputs, ops.matmul)
         if self.bias is not None:
             outputs = outputs + self.bias
         return outputs if self.activation is None else self.activation(outputs)
 
 
-class EinsumDense(Layer):
+class EinsumDense(Adaptable):
     """Applies `activation(einsum(equation, inputs, kernel) + bias)`.
 
     Args:
@@ -102,10 +107,11 @@ class EinsumDense(Layer):
         bias_regularizer: penalty on the bias.
         kernel_constraint: what is applied to the kernel after each update.
         bias_constraint: what is applied to the bias after each update.
-        lora_rank: must be None.
-        lora_alpha: must be None.
-        gptq_unpacked_column_size: must be None.
-        quantization_config: must be None.
+        lora_rank: see `enable_lora`; None for no LoRA.
+        lora_alpha: see `enable_lora`.
+        gptq_unpacked_column_size: accepted for compatibility: it follows from the shapes.
+        quantization_config: how the layer is quantized when it is built, if its dtype policy says
+            that it is: see `quantize`.
         **kwargs: `name`, `dtype`, `trainable`, `activity_regularizer`.
 
     Raises:
@@ -118,6 +124,8 @@ class EinsumDense(Layer):
     """
 
     config_exclude = (*Layer.config_exclude, "lora_rank", "lora_alpha", "gptq_unpacked_column_size")
+    quantization_modes = Dense.quantization_modes
+    kernel = effective_weight("kernel")
 
     def __init__(
         self,
@@ -138,7 +146,7 @@ class EinsumDense(Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        refuse(self, lora_rank=lora_rank, quantization_config=quantization_config)
+        self.keep_adapters(lora_rank, lora_alpha, quantization_config)
         self.equation = equation
         self._operands = _read_equation(equation, self)
         whole = isinstance(output_shape, int)
@@ -161,11 +169,16 @@ class EinsumDense(Layer):
                     f"Received: equation={self.equation!r}, output_shape={self.output_shape}, and "
                     f"an input of shape {tuple(input_shape)}: the {what} would be {shape}"
                 )
-        self.kernel = self.add_weight(name="kernel", shape=kernel)
+        inputs, weights, result = self._operands
+        # Without an ellipsis at the end, scales fit inputs with any number of leading axes.
+        rank = len(input_shape) if inputs.endswith("...") else len(inputs.replace("...", ""))
+        equation = f"{inputs},{weights}->{result}"
+        initializer = self._initializer_for(weights, result)
+        self.add_adapted(kernel, equation, None, initializer, rank=rank, zero_name="zero_point")
         self.bias = None if bias is None else self.add_weight(name="bias", shape=bias)
 
     def call(self, inputs):
-        outputs = ops.einsum(self.equation, inputs, self.kernel)
+        outputs = self.contract(inputs, functools.partial(ops.einsum, self.equation))
         if self.bias is not None:
             outputs = outputs + self.bias
         return outputs if self.activation is None else self.activation(outputs)
@@ -215,6 +228,17 @@ class EinsumDense(Layer):
             raise self._misfit(f"{missing[0]!r} in bias_axes must be in the result", input_shape)
         first = min((letters.index(c) for c in self.bias_axes), default=len(letters))
         return tuple(sizes[c] if c in self.bias_axes else 1 for c in letters[first:])
+
+    def _initializer_for(self, weights, result):
+        """Return the kernel's initializer; one that scales is told which axes are summed over."""
+        given = self.kernel_initializer
+        scales = isinstance(given, initializers.VarianceScaling)
+        if not scales or None not in (given.input_axes, given.output_axes):
+            return given
+        told = copy.copy(given)
+        told.input_axes = tuple(i for i, c in enumerate(weights) if c not in result)
+        told.output_axes = tuple(i for i, c in enumerate(weights) if c in result)
+        return told
 
     def _misfit(self, must, input_shape):
         return ValueError(

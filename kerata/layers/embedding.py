@@ -3,14 +3,15 @@
 import jax
 import jax.numpy as jnp
 
-from kerata import initializers, ops
+from kerata import ops
 from kerata.engine.dtypes import is_float, is_int
 from kerata.kernels import embedding_lookup
-from kerata.layers.arguments import keep_rules, refuse, width
+from kerata.layers.adapting import Adaptable, effective_weight
+from kerata.layers.arguments import keep_rules, width
 from kerata.layers.layer import Layer
 
 
-class Embedding(Layer):
+class Embedding(Adaptable):
     """Looks up a vector for each integer.
 
     Args:
@@ -21,9 +22,10 @@ class Embedding(Layer):
         embeddings_constraint: what is applied to the table after each update.
         mask_zero: whether 0 stands for padding, to be masked.
         weights: initial table, or a list that holds it.
-        lora_rank: must be None.
-        lora_alpha: must be None.
-        quantization_config: must be None.
+        lora_rank: see `enable_lora`; None for no LoRA.
+        lora_alpha: see `enable_lora`.
+        quantization_config: how the layer is quantized when it is built, if its dtype policy says
+            that it is: see `quantize`.
         **kwargs: `name`, `dtype`, `trainable`.
 
     Inputs are `(batch, ...)`, outputs `(batch, ..., output_dim)`.
@@ -39,6 +41,9 @@ class Embedding(Layer):
     """
 
     config_exclude = (*Layer.config_exclude, "weights", "lora_rank", "lora_alpha")
+    adapted = "embeddings"
+    quantization_modes = ("int8", "int4")
+    embeddings = effective_weight("embeddings")
 
     def __init__(
         self,
@@ -56,7 +61,7 @@ class Embedding(Layer):
     ):
         kwargs.pop("input_length", None)  # older Keras wrote it
         super().__init__(**kwargs)
-        refuse(self, lora_rank=lora_rank, quantization_config=quantization_config)
+        self.keep_adapters(lora_rank, lora_alpha, quantization_config)
         self.input_dim = width("input_dim", input_dim, self)
         self.output_dim = width("output_dim", output_dim, self)
         self.mask_zero = mask_zero
@@ -69,15 +74,25 @@ class Embedding(Layer):
 
     def build(self, input_shape=None):
         shape = (self.input_dim, self.output_dim)
-        self.embeddings = self.add_weight(name="embeddings", shape=shape)
+        self.add_adapted(shape, "...a,ba->...b", group_axis=-1)
+
+    def get_build_config(self) -> dict | None:
+        """Return what `build_from_config` needs: nothing but that it was built."""
+        return {"input_shape": None, **(super().get_build_config() or {})} if self.built else None
 
     def compute_mask(self, inputs, mask=None):
         return ops.not_equal(inputs, 0) if self.mask_zero else None
 
     def call(self, inputs):
+        if hasattr(inputs, "todense"):
+            inputs = inputs.todense()
         rows = inputs if is_int(inputs.dtype) else inputs.astype("int32")
         self._check_range(rows)
-        return embedding_lookup(self.embeddings.value, rows).astype(self.compute_dtype)
+        if not self._is_adapted:
+            return embedding_lookup(self.embeddings.value, rows).astype(self.compute_dtype)
+        from kerata.quantizers import adapter
+
+        return adapter.look_up(self, rows).astype(self.compute_dtype)
 
     def _check_range(self, rows):
         if isinstance(rows, jax.core.Tracer) or rows.size == 0:
@@ -144,13 +159,8 @@ class ReversibleEmbedding(Embedding):
     def build(self, input_shape=None):
         super().build(input_shape)
         if not self.tie_weights:
-            self.reverse_embeddings = self.add_weight(
-                name="reverse_embeddings",
-                shape=(self.output_dim, self.input_dim),
-                initializer=initializers.get(self.embeddings_initializer),
-                regularizer=self.embeddings_regularizer,
-                constraint=self.embeddings_constraint,
-            )
+            name, shape = "reverse_embeddings", (self.output_dim, self.input_dim)
+            self.add_adapted(shape, "...a,ab->...b", name, pack_axis=0, attribute=name)
 
     def compute_mask(self, inputs, mask=None):
         backwards = is_float(inputs.dtype) and inputs.shape[-1:] == (self.output_dim,)
@@ -159,8 +169,12 @@ class ReversibleEmbedding(Embedding):
     def call(self, inputs, reverse=False):
         if not reverse:
             return super().call(inputs)
-        table = self.embeddings.value.T if self.tie_weights else self.reverse_embeddings.value
         dtype = self.reverse_dtype or self.compute_dtype
-        scores = jnp.matmul(inputs.astype(dtype), table.astype(dtype))
+
+        def multiply(inputs, table):
+            table = ops.transpose(table) if self.tie_weights else self.reverse_embeddings.value
+            return jnp.matmul(inputs.astype(dtype), table.astype(dtype))
+
+        scores = self.contract(inputs, multiply, which=0 if self.tie_weights else 1)
         cap = self.logit_soft_cap
         return scores if cap is None else jnp.tanh(scores / cap) * cap

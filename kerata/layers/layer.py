@@ -65,6 +65,7 @@ class Layer(Building, State, Operation):
     )
     # Whether tensors among the arguments are cast to the compute dtype.
     convert_inputs = True
+    _is_quantized = False
 
     def __init__(
         self,
@@ -237,7 +238,7 @@ class Layer(Building, State, Operation):
                 set_mask(result, mask)
             return result
 
-        if first and isinstance(value, (list, tuple)) and _is_plain_numbers(value):
+        if first and is_plain_numbers(value):
             return convert(np.asarray(value))
         return tree.map_structure(convert_with_mask, value)
 
@@ -245,7 +246,7 @@ class Layer(Building, State, Operation):
         raise TypeError(
             f"{self._title()} takes numbers.\nReceived: an array of dtype {x.dtype} "
             f"(the first element is {x.reshape(-1)[0]!r})\n"
-            "Number the different values first: numpy.unique(x, return_inverse=True)."
+            "Turn text into numbers first, with TextVectorization; names with StringLookup."
         )
 
     def _autocast_dtype(self):
@@ -358,7 +359,9 @@ class Layer(Building, State, Operation):
                         for name, value in arguments.items()
                         if value is not None
                     )
+                    shapes = shapes if len(shapes) <= 200 else f"{shapes[:199]}…"
                     error.add_note(f"This happened in layer {self.path!r}, called with {shapes}")
+            reword(error)
             raise
 
     def __setattr__(self, name, value):
@@ -476,7 +479,61 @@ class Layer(Building, State, Operation):
 
     @dtype_policy.setter
     def dtype_policy(self, value):
-        self._dtype_policy = policies.get(value)
+        policy, now = policies.get(value), self.__dict__.get("_dtype_policy")
+        quantizes = policy.quantization_mode is not None and self.__dict__.get("built")
+        if quantizes and not self._is_quantized:
+            from kerata.quantizers.adapter import quantize_by_policy
+
+            quantize_by_policy(self, policy)
+        if isinstance(now, policies.DTypePolicyMap) and self._path:
+            if self._path in now:
+                del now[self._path]
+            now[self._path] = policy
+        else:
+            self._dtype_policy = policy
+
+    @property
+    def own_policy(self):
+        """The dtype policy that holds for this very layer, if `dtype_policy` is a map."""
+        policy = self._dtype_policy
+        is_map = isinstance(policy, policies.DTypePolicyMap)
+        return policy[self._path] if is_map and self._path else policy
+
+    @property
+    def quantization_mode(self):
+        """How the weights are quantized ("int8", …), or None."""
+        return self.own_policy.quantization_mode
+
+    def quantize(self, mode=None, type_check=True, config=None) -> None:
+        """Replace the weights by quantized ones.
+
+        Args:
+            mode: "int8", "int4", or "float8" to compute in it; that of `config` if None.
+            type_check: whether to refuse subclasses of the built-in layers, whose `call` may do
+                something else.
+            config: a `kerata.quantizers.QuantizationConfig`.
+
+        Raises:
+            ValueError: if the layer is not built, or is quantized already.
+            NotImplementedError: if it cannot be quantized.
+
+        Example:
+            >>> layer = kerata.layers.Dense(4)
+            >>> layer.build((None, 3))
+            >>> layer.quantize("int8")
+            >>> layer.kernel.dtype, layer.dtype_policy.name
+            ('int8', 'int8_from_float32')
+        """
+        from kerata.quantizers.adapter import quantize
+
+        quantize(self, mode, type_check, config)
+
+    def quantized_build(self, input_shape, mode, config=None):
+        """Raise: quantized weights are made by `build` and `quantize`."""
+        raise NotImplementedError(
+            f"{self._title()} makes quantized weights in build(), if its dtype policy says so, or "
+            f"in quantize().\nReceived: quantized_build({input_shape}, mode={mode!r})"
+        )
 
     @property
     def dtype(self) -> str:
@@ -486,12 +543,12 @@ class Layer(Building, State, Operation):
     @property
     def variable_dtype(self) -> str:
         """The dtype of the variables."""
-        return self.dtype_policy.variable_dtype
+        return self.own_policy.variable_dtype
 
     @property
     def compute_dtype(self) -> str:
         """The dtype of the computation."""
-        return self.dtype_policy.compute_dtype
+        return self.own_policy.compute_dtype
 
     @property
     def input_dtype(self) -> str:
@@ -515,7 +572,8 @@ class Layer(Building, State, Operation):
         return {**config, **rest}
 
     def __repr__(self):
-        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+        name, built = vars(self).get("name"), vars(self).get("built")  # not before super().__init__
+        return f"<{type(self).__name__} name={name}, built={built}>"
 
 
 def _describe(x):
@@ -526,11 +584,13 @@ def _first(arguments: dict):
     return next(iter(arguments.values()), None)
 
 
-def _is_plain_numbers(value) -> bool:
-    return all(
-        _is_plain_numbers(v) if isinstance(v, (list, tuple)) else isinstance(v, (int, float))
-        for v in value
-    ) and bool(value)
+def is_plain_numbers(value) -> bool:
+    """Return whether `value` is a list of numbers, or of such lists."""
+    return (
+        isinstance(value, (list, tuple))
+        and bool(value)
+        and all(isinstance(v, (int, float)) or is_plain_numbers(v) for v in value)
+    )
 
 
 def _positional(signature, arguments: dict) -> tuple[tuple, dict]:

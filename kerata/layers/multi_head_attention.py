@@ -1,12 +1,15 @@
 """Attention with several heads: projections around `kernels.attention`."""
 
+import inspect
 import math
 
 import jax.numpy as jnp
 
 from kerata import activations
 from kerata.engine import settings
+from kerata.engine.configurable import serialize
 from kerata.engine.errors import argument_error, positive_int, probability
+from kerata.engine.policies import DTypePolicyMap
 from kerata.engine.registry import publish_as
 from kerata.engine.rng import draw_seed
 from kerata.kernels import attention as kernels
@@ -38,6 +41,14 @@ class _HeadedAttention(Layer):
             raise argument_error("dropout", must, self.dropout, self)
         self.seed = arguments["seed"]
         self.supports_masking = True
+
+    def get_config(self) -> dict:
+        """Return the config; a policy map tells which of the layers inside are quantized."""
+        config = super().get_config()
+        inside = {x.path: x.dtype_policy for x in self._layers if x._is_quantized}
+        if inside and not isinstance(self.dtype_policy, DTypePolicyMap):
+            config["dtype"] = serialize(DTypePolicyMap(self.dtype_policy, inside))
+        return config
 
     def _dense(self, name, equation, output_shape, bias_axes, activation=None):
         """Make a projection, with rules for its weights that are like this layer's."""
@@ -95,17 +106,40 @@ class _HeadedAttention(Layer):
             )
 
     def _attend(self, query, key, value, mask, is_causal, training, return_scores):
-        """Return means of `value`, all `(batch, length, heads, width)`, and scores if wanted.
+        """Call `_compute_attention`, which a subclass may have written for masks alone."""
+        options = {"training": training, "return_attention_scores": return_scores}
+        if "use_causal_mask" in inspect.signature(self._compute_attention).parameters:
+            options["use_causal_mask"] = is_causal
+        elif is_causal:
+            past = jnp.arange(query.shape[1])[:, None] >= jnp.arange(key.shape[1])
+            mask = past[None, None] if mask is None else mask & past
+        return self._compute_attention(query, key, value, attention_mask=mask, **options)
+
+    def _compute_attention(
+        self,
+        query,
+        key,
+        value,
+        attention_mask=None,
+        training=None,
+        return_attention_scores=False,
+        use_causal_mask=False,
+    ):
+        """Return means of `value`, all `(batch, length, heads, width)`, and scores or None.
+
+        Subclasses may override it: to attend in another way, or to give it other keys and values.
 
         Targets that see nothing get a plain mean if nothing is dropped and no scores are returned,
         as in Keras, where another function is called then; else zeros.
         """
-        options = {"mask": mask, "is_causal": is_causal}
-        options["zero_masked"] = return_scores or self.dropout > 0
+        mask = attention_mask if attention_mask is None else jnp.asarray(attention_mask)
+        mask = mask[:, None] if mask is not None and mask.ndim == 3 else mask
+        options = {"mask": mask, "is_causal": use_causal_mask}
+        options["zero_masked"] = return_attention_scores or self.dropout > 0
         seed = None
         if training and self.dropout > 0:
             seed = draw_seed(self._dropout_layer.seed_generator)
-        if return_scores:
+        if return_attention_scores:
             scores = kernels.attention_weights(query, key, **options)
             dropped = kernels.dropped(scores, self.dropout, seed)
             return kernels.weighted(dropped, value), scores

@@ -26,6 +26,8 @@ class State:
     _own_variables: list[Variable]
     _trainable: bool
     built: bool
+    # Variables that stay frozen when the layer is made trainable.
+    _frozen: tuple = ()
 
     def __getstate__(self):
         # Compiled methods belong to this very object.
@@ -126,8 +128,9 @@ class State:
     def trainable(self, value):
         value = bool(value)
         self._trainable = value
+        frozen = set(map(id, self._frozen))
         for v in self._own():
-            if v.made_trainable:
+            if v.made_trainable and id(v) not in frozen:
                 v.trainable = value
         for layer in self._layers:
             layer.trainable = value
@@ -169,9 +172,13 @@ class State:
         for v, value in zip(mine, weights):
             v.assign(value)
 
+    def _in_files(self) -> list[Variable]:
+        """The own variables that stand in files, in their order there."""
+        return self._own()
+
     def save_own_variables(self, store) -> None:
         """Write the layer's own variables (not those of layers inside) into a dict of arrays."""
-        for index, v in enumerate(self._own()):
+        for index, v in enumerate(self._in_files()):
             store[f"{index}"] = v.numpy()
 
     def load_own_variables(self, store) -> None:
@@ -180,7 +187,7 @@ class State:
         Raises:
             ValueError: if the number of variables or a shape differs.
         """
-        mine = self._own()
+        mine = self._in_files()
         if len(store.keys()) != len(mine):
             if not mine and not self.built:
                 raise ValueError(

@@ -9,6 +9,7 @@ import warnings
 import h5py
 
 from kerata.engine.variable import Variable
+from kerata.layers.adapting import Adaptable
 from kerata.layers.layer import Layer
 from kerata.layers.state import State
 from kerata.models.model import Model
@@ -93,9 +94,10 @@ def _misfit(part, store: hdf5.Reader) -> str | None:
 
     Layers that load in a way of their own, and optimizers, are not asked beforehand.
     """
-    if not isinstance(part, Layer) or type(part).load_own_variables is not State.load_own_variables:
+    known = (State.load_own_variables, Adaptable.load_own_variables)
+    if not isinstance(part, Layer) or type(part).load_own_variables not in known:
         return None
-    mine: list[Variable] = part._own()
+    mine: list[Variable] = part._in_files()
     if not part.built and not mine and len(store):
         return f"it is not built; the file has {_shapes(store)}."
     if len(mine) != len(store):

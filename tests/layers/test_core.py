@@ -62,12 +62,6 @@ def test_dense_needs_a_known_width():
         layer(np.ones((2, 4)))
 
 
-def test_adapters_are_refused():
-    for layer, args in ((layers.Dense, (2,)), (layers.Embedding, (2, 2))):
-        with pytest.raises(NotImplementedError, match="`lora_rank` must be None"):
-            layer(*args, lora_rank=2)
-
-
 @pytest.mark.parametrize("equation", ["ab,bc-ac", "ab,bc", "...ab,bc->ac", "", None, "ab,b...->a"])
 def test_einsum_dense_refuses_equations(equation):
     with pytest.raises(ValueError, match="`equation` must be like"):
