@@ -41,7 +41,7 @@ class AbsMaxQuantizer(Quantizer):
         >>> quantize = kerata.quantizers.AbsMaxQuantizer(axis=-1)
         >>> values, scale = quantize(np.array([[0.5, -1.0], [3.0, 2.0]]))
         >>> values
-        Array([[  64, -127],
+        Array([[  63, -127],
                [ 127,   85]], dtype=int8)
     """
 

@@ -30,7 +30,7 @@ def fake_quant_with_min_max_vars(
     Example:
         >>> x = np.array([-4.0, 0.3, 2.0], "float32")
         >>> kerata.quantizers.fake_quant_with_min_max_vars(x, -1.0, 1.0, num_bits=2)
-        Array([-0.6666667,  0.       ,  1.3333334], dtype=float32)
+        Array([-1.3333334,  0.       ,  0.6666667], dtype=float32)
     """
     x = as_array(inputs)
     limits = []

@@ -67,7 +67,7 @@ def quantize_and_dequantize(inputs, scale, quantized_dtype, compute_dtype):
         compute_dtype: dtype of the result.
 
     Example:
-        >>> x = np.array([1.0, 1.06], "float32")
+        >>> x = np.array([1.0, 1.07], "float32")
         >>> kerata.quantizers.quantize_and_dequantize(x, 1.0, "float8_e4m3fn", "float32")
         Array([1.  , 1.125], dtype=float32)
     """
