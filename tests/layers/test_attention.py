@@ -297,3 +297,27 @@ def test_sizes_are_positive_integers(arguments):
 def test_a_tensor_is_no_list_of_inputs(data):
     with pytest.raises(ValueError, match="must be called on a list"):
         layers.AdditiveAttention()(data(1, 2, 2))
+
+
+@pytest.mark.parametrize("name", ["MultiHeadAttention", "GroupQueryAttention"])
+def test_subclasses_may_attend_in_their_own_way(data, name):
+    base = getattr(layers, name)
+    sizes = (2, 3) if name == "MultiHeadAttention" else (3, 2, 1)
+    masks = []
+
+    class Own(base):
+        def _compute_attention(
+            self, query, key, value, attention_mask=None, training=None,
+            return_attention_scores=False,
+        ):  # fmt: skip
+            masks.append(attention_mask)
+            return super()._compute_attention(
+                query, key, value, attention_mask, training, return_attention_scores
+            )
+
+    plain, own, x = base(*sizes), Own(*sizes), data(1, 4, 5)
+    expected = plain(x, x, use_causal_mask=True)
+    own(x, x)
+    own.set_weights(plain.get_weights())
+    np.testing.assert_allclose(own(x, x, use_causal_mask=True), expected, rtol=1e-5, atol=1e-6)
+    assert masks[0] is None and masks[1].shape == (1, 1, 4, 4)
