@@ -215,7 +215,7 @@ def affine_transform(
     center_y=None,
     bounding_box_format="xyxy",
 ):
-    """Return the boxes around boxes that were sheared, scaled, rotated and shifted.
+    """Return the boxes around boxes that were shifted, rotated, scaled and sheared, in this order.
 
     Args:
         boxes: tensor of shape `(boxes, 4)` or `(batch, boxes, 4)`, in pixels.
@@ -241,17 +241,20 @@ def affine_transform(
         ... )
         Array([[2., 0., 5., 1.]], dtype=float32)
     """
-    angle, shear_x, shear_y = (jnp.deg2rad(as_float(a)) for a in (angle, shear_x, shear_y))
+    boxes = _numbers(boxes)
+    angle, shear_x, shear_y = (jnp.deg2rad(as_float(x)) for x in (angle, shear_x, shear_y))
     cos, sin = jnp.cos(angle) * scale, jnp.sin(angle) * scale
-    tan_x, tan_y = jnp.tan(shear_x), jnp.tan(shear_y)
-    # Rotation after shear: rows are (x, y) of the result.
-    linear = ((cos + sin * tan_y, cos * tan_x + sin), (cos * tan_y - sin, cos - sin * tan_x))
+    # Rotation and scale; then rows are tilted; then columns.
+    c, d = jnp.tan(shear_y) * cos - sin, jnp.tan(shear_y) * sin + cos
+    a, b = cos + jnp.tan(shear_x) * c, sin + jnp.tan(shear_x) * d
+    linear = ((a, b), (c, d))
     places = (0.5 if center_x is None else center_x, 0.5 if center_y is None else center_y)
     center = (places[0] * (width - 1), places[1] * (height - 1))
-    shift = (jnp.asarray(translate_x) * (width - 1), jnp.asarray(translate_y) * (height - 1))
+    right, down = jnp.asarray(translate_x) * (width - 1), jnp.asarray(translate_y) * (height - 1)
+    shift = (a * right + b * down, c * right + d * down)
     matrices = affine_matrices(linear, center, shift)
     moved = _changed(boxes, bounding_box_format, lambda x: move_boxes(x, matrices))
-    return moved if moved.ndim == jnp.ndim(boxes) or moved.shape[0] > 1 else moved[0]
+    return moved if moved.ndim == boxes.ndim or moved.shape[0] > 1 else moved[0]
 
 
 # Distances from anchors
@@ -357,22 +360,15 @@ def decode_deltas_to_boxes(
 # Overlap
 
 
-def _areas(corners):
-    return jnp.prod(jnp.maximum(corners[..., 2:] - corners[..., :2], 0), axis=-1)
+def _area(low, high):
+    return jnp.prod(jnp.maximum(high - low, 0), axis=-1)
 
 
 def _overlap(first, second):
     """Return intersection over union of corners, 0 for two boxes without area."""
-    shared = _areas(
-        jnp.concatenate(
-            [
-                jnp.maximum(first[..., :2], second[..., :2]),
-                jnp.minimum(first[..., 2:], second[..., 2:]),
-            ],
-            axis=-1,
-        )
-    )
-    union = _areas(first) + _areas(second) - shared
+    (low, high), (low2, high2) = ((b[..., :2], b[..., 2:]) for b in (first, second))
+    shared = _area(jnp.maximum(low, low2), jnp.minimum(high, high2))
+    union = _area(low, high) + _area(low2, high2) - shared
     return jnp.where(union > 0, shared / jnp.where(union > 0, union, 1), 0)
 
 
@@ -440,19 +436,15 @@ def compute_ciou(boxes1, boxes2, bounding_box_format, image_shape=None):
     first, second = (
         convert_format(b, bounding_box_format, "xyxy", *size) for b in (boxes1, boxes2)
     )
-    overlap = _overlap(first, second)
-    hull = jnp.maximum(first[..., 2:], second[..., 2:]) - jnp.minimum(
-        first[..., :2], second[..., :2]
-    )
-    gap = (first[..., :2] + first[..., 2:] - second[..., :2] - second[..., 2:]) / 2
+    (low, high), (low2, high2) = ((b[..., :2], b[..., 2:]) for b in (first, second))
+    hull = jnp.maximum(high, high2) - jnp.minimum(low, low2)
+    gap = (low + high - low2 - high2) / 2
     distance = jnp.sum(gap**2, axis=-1) / (jnp.sum(hull**2, axis=-1) + _TINY)
-    angles = [
-        jnp.arctan((b[..., 2] - b[..., 0]) / (b[..., 3] - b[..., 1] + _TINY))
-        for b in (first, second)
-    ]
-    proportions = 4 / jnp.pi**2 * (angles[0] - angles[1]) ** 2
-    weight = proportions / (1 - overlap + proportions + _TINY)
-    return overlap - distance - weight * proportions
+    sides, sides2 = high - low, high2 - low2
+    angle, angle2 = (jnp.arctan(s[..., 0] / (s[..., 1] + _TINY)) for s in (sides, sides2))
+    proportions = 4 / jnp.pi**2 * (angle - angle2) ** 2
+    overlap = _overlap(first, second)
+    return overlap - distance - proportions**2 / (1 - overlap + proportions + _TINY)
 
 
 publish(globals())

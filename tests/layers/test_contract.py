@@ -155,7 +155,13 @@ ELSEWHERE = set(
     """Lambda Layer Wrapper InputLayer GRUCell LSTMCell SimpleRNNCell StackedRNNCells
     MultiHeadAttention GroupQueryAttention JaxLayer FlaxLayer TFSMLayer
     TorchModuleWrapper StringLookup IntegerLookup TextVectorization Hashing
-    HashedCrossing""".split()
+    HashedCrossing
+    AugMix AutoContrast CenterCrop ContrastLimitedAdaptiveHistogramEqualization CutMix
+    Equalization MaxNumBoundingBoxes MixUp Pipeline RandAugment RandomBrightness
+    RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop RandomElasticTransform
+    RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue RandomInvert
+    RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness
+    RandomShear RandomTranslation RandomZoom Resizing Solarization""".split()
 )
 HERE = [c for c in CASES if hasattr(layers, c.name)]
 

@@ -273,7 +273,7 @@ class RangedLayer(RandomImageLayer):
 # Arguments, values and random numbers
 
 
-def factor_range(name, value, low, high, owner, symmetric=False, limit=None) -> tuple:
+def factor_range(name, value, low, high, owner, symmetric=False) -> tuple:
     """Return the range `(lower, upper)` that an argument means.
 
     Args:
@@ -283,18 +283,15 @@ def factor_range(name, value, low, high, owner, symmetric=False, limit=None) -> 
         high: greatest number allowed.
         owner: the layer.
         symmetric: whether a number stands for the range from its negative to it.
-        limit: greatest number allowed in a pair, if it is another.
 
     Raises:
         ValueError: if it is neither, or out of bounds.
     """
-    limit = high if limit is None else limit
     pair = isinstance(value, (list, tuple, np.ndarray)) and len(value) == 2
     numbers = tuple(value) if pair else (value,)
-    top = limit if pair else high
     real = all(isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in numbers)
-    if not real or not all(low <= v <= top for v in numbers):
-        end = "" if math.isinf(top) else f" and at most {top}"
+    if not real or not all(low <= v <= high for v in numbers):
+        end = "" if math.isinf(high) else f" and at most {high}"
         must = f"be a number, or a pair of numbers, of at least {low}{end}"
         raise argument_error(name, must, value, owner)
     if pair:

@@ -22,6 +22,8 @@ class MaxNumBoundingBoxes(ImageLayer):
                [-1., -1., -1., -1.]], dtype=float32), 'labels': Array([ 7, -1], dtype=int32)}
     """
 
+    always_on = True
+
     def __init__(self, max_number, fill_value=-1, **kwargs):
         super().__init__(**kwargs)
         self.max_number = positive_int("max_number", max_number, self)

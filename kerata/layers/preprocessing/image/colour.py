@@ -6,20 +6,11 @@ import jax
 import jax.numpy as jnp
 
 from kerata.engine.errors import probability
-from kerata.layers.preprocessing.image.base import (
-    RandomImageLayer,
-    RangedLayer,
-    factor_range,
-    for_each_image,
-    happens,
-    rescaled,
-    scaled_back,
-    uniform,
-)
+from kerata.layers.preprocessing.image import base
 from kerata.ops.image import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
 
 
-class _InHSV(RangedLayer):
+class _InHSV(base.RangedLayer):
     """Base of layers that change hue and saturation. Subclasses write `change_hsv`."""
 
     def change_hsv(self, hue, saturation, transformation):
@@ -27,15 +18,15 @@ class _InHSV(RangedLayer):
         raise NotImplementedError(f"{type(self).__name__} must have a `change_hsv` method.")
 
     def change_images(self, images, transformation):
-        hsv = rgb_to_hsv(rescaled(images, self.value_range, 1), data_format=self.data_format)
+        hsv = rgb_to_hsv(base.rescaled(images, self.value_range, 1), data_format=self.data_format)
         hue, saturation, value = jnp.split(hsv, 3, self.channel_axis)
         hue, saturation = self.change_hsv(hue, saturation, transformation)
         hsv = jnp.concatenate([hue, saturation, value], self.channel_axis)
         rgb = hsv_to_rgb(hsv, data_format=self.data_format)
-        return scaled_back(rgb, self.value_range, 1)
+        return base.scaled_back(rgb, self.value_range, 1)
 
 
-class RandomBrightness(RangedLayer):
+class RandomBrightness(base.RangedLayer):
     """Makes images brighter or darker at random in training.
 
     Args:
@@ -53,18 +44,18 @@ class RandomBrightness(RangedLayer):
 
     def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
         super().__init__(value_range, seed, **kwargs)
-        self.factor = factor_range("factor", factor, -1, 1, self, symmetric=True)
+        self.factor = base.factor_range("factor", factor, -1, 1, self, symmetric=True)
 
     def draw(self, key, size):
         low, high = self.value_range
-        return {"rgb_delta": uniform(key, self.factor, (size.batch, 1, 1, 1)) * (high - low)}
+        return {"rgb_delta": base.uniform(key, self.factor, (size.batch, 1, 1, 1)) * (high - low)}
 
     def change_images(self, images, transformation):
         delta = jnp.asarray(transformation["rgb_delta"])
         return jnp.clip(images + delta, *self.value_range)
 
 
-class RandomContrast(RangedLayer):
+class RandomContrast(base.RangedLayer):
     """Strengthens or weakens the contrast of images at random in training.
 
     The distance of pixels from the mean of their channel is multiplied by a number from
@@ -79,11 +70,11 @@ class RandomContrast(RangedLayer):
 
     def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
         super().__init__(value_range, seed, **kwargs)
-        self.factor = factor_range("factor", factor, 0, 1, self, limit=math.inf)
+        self.factor = base.factor_range("factor", factor, 0, math.inf, self)
 
     def draw(self, key, size):
         lower, upper = self.factor
-        return {"contrast_factor": uniform(key, (1 - lower, 1 + upper), (size.batch, 1, 1, 1))}
+        return {"contrast_factor": base.uniform(key, (1 - lower, 1 + upper), (size.batch, 1, 1, 1))}
 
     def change_images(self, images, transformation):
         factor = jnp.asarray(transformation["contrast_factor"])
@@ -91,7 +82,7 @@ class RandomContrast(RangedLayer):
         return jnp.clip((images - mean) * factor + mean, *self.value_range)
 
 
-class RandomColorDegeneration(RangedLayer):
+class RandomColorDegeneration(base.RangedLayer):
     """Takes part of the colour out of images at random in training.
 
     Args:
@@ -105,10 +96,10 @@ class RandomColorDegeneration(RangedLayer):
 
     def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
-        self.factor = factor_range("factor", factor, -1, 1, self, symmetric=True)
+        self.factor = base.factor_range("factor", factor, -1, 1, self, symmetric=True)
 
     def draw(self, key, size):
-        return {"factor": uniform(key, self.factor, (size.batch, 1, 1, 1))}
+        return {"factor": base.uniform(key, self.factor, (size.batch, 1, 1, 1))}
 
     def change_images(self, images, transformation):
         factor = jnp.asarray(transformation["factor"])
@@ -130,15 +121,15 @@ class RandomHue(_InHSV):
 
     def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
-        self.factor = factor_range("factor", factor, 0, 1, self)
+        self.factor = base.factor_range("factor", factor, 0, 1, self)
 
     def draw(self, key, size):
         first, second = jax.random.split(key)
-        turn = uniform(first, self.factor, (size.batch,)) / 2
+        turn = base.uniform(first, self.factor, (size.batch,)) / 2
         return {"factor": turn * jax.random.rademacher(second, turn.shape, turn.dtype)}
 
     def change_hsv(self, hue, saturation, transformation):
-        return (hue + for_each_image(transformation["factor"])) % 1, saturation
+        return (hue + base.for_each_image(transformation["factor"])) % 1, saturation
 
 
 class RandomSaturation(_InHSV):
@@ -156,17 +147,17 @@ class RandomSaturation(_InHSV):
 
     def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
-        self.factor = factor_range("factor", factor, -1, 1, self, symmetric=True)
+        self.factor = base.factor_range("factor", factor, -1, 1, self, symmetric=True)
 
     def draw(self, key, size):
-        factor = uniform(key, self.factor, (size.batch,))
+        factor = base.uniform(key, self.factor, (size.batch,))
         return {"factor": factor / (1 - jnp.minimum(factor, 1 - 1e-6))}
 
     def change_hsv(self, hue, saturation, transformation):
-        return hue, jnp.clip(saturation * for_each_image(transformation["factor"]), 0, 1)
+        return hue, jnp.clip(saturation * base.for_each_image(transformation["factor"]), 0, 1)
 
 
-class RandomGrayscale(RandomImageLayer):
+class RandomGrayscale(base.RandomImageLayer):
     """Takes the colours out of images at random in training; the channels stay.
 
     Args:
@@ -188,7 +179,7 @@ class RandomGrayscale(RandomImageLayer):
         return jnp.where(transformation, gray, images)
 
 
-class RandomInvert(RangedLayer):
+class RandomInvert(base.RangedLayer):
     """Turns images into their negatives at random in training.
 
     Args:
@@ -202,17 +193,17 @@ class RandomInvert(RangedLayer):
 
     def __init__(self, factor=1.0, value_range=(0, 255), seed=None, data_format=None, **kwargs):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
-        self.factor = factor_range("factor", factor, 0, 1, self)
+        self.factor = base.factor_range("factor", factor, 0, 1, self)
 
     def draw(self, key, size):
-        return {"apply_inversion": happens(key, self.factor, size.batch)}
+        return {"apply_inversion": base.happens(key, self.factor, size.batch)}
 
     def change_images(self, images, transformation):
         inverted = sum(self.value_range) - images
-        return jnp.where(for_each_image(transformation["apply_inversion"]), inverted, images)
+        return jnp.where(base.for_each_image(transformation["apply_inversion"]), inverted, images)
 
 
-class RandomPosterization(RangedLayer):
+class RandomPosterization(base.RangedLayer):
     """Reduces the number of colours of images in training, by keeping fewer bits a channel.
 
     Args:
@@ -226,7 +217,7 @@ class RandomPosterization(RangedLayer):
 
     def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
-        lower, upper = factor_range("factor", factor, 1, 8, self)
+        lower, upper = base.factor_range("factor", factor, 1, 8, self)
         self.factor = (max(lower, 1), upper)
 
     def draw(self, key, size):
@@ -235,12 +226,12 @@ class RandomPosterization(RangedLayer):
         return {"shift_factor": (8 - bits).astype("uint8")}
 
     def change_images(self, images, transformation):
-        levels = jnp.clip(rescaled(images, self.value_range, 255), 0, 255).astype("uint8")
-        shift = for_each_image(transformation["shift_factor"]).astype("uint8")
-        return scaled_back((levels >> shift) << shift, self.value_range, 255)
+        levels = jnp.clip(base.rescaled(images, self.value_range, 255), 0, 255).astype("uint8")
+        shift = base.for_each_image(transformation["shift_factor"]).astype("uint8")
+        return base.scaled_back((levels >> shift) << shift, self.value_range, 255)
 
 
-class Solarization(RangedLayer):
+class Solarization(base.RangedLayer):
     """Inverts pixels that are bright, as a film exposed for far too long, in training.
 
     Args:
@@ -260,22 +251,22 @@ class Solarization(RangedLayer):
         self, addition_factor=0.0, threshold_factor=0.0, value_range=(0, 255), seed=None, **kwargs
     ):  # fmt: skip
         super().__init__(value_range, seed, **kwargs)
-        self.addition_factor = factor_range("addition_factor", addition_factor, 0, 1, self)
-        self.threshold_factor = factor_range("threshold_factor", threshold_factor, 0, 1, self)
+        self.addition_factor = base.factor_range("addition_factor", addition_factor, 0, 1, self)
+        self.threshold_factor = base.factor_range("threshold_factor", threshold_factor, 0, 1, self)
 
     def draw(self, key, size):
         first, second = jax.random.split(key)
         shape = (size.batch, 1, 1, 1)
         return {
-            "additions": 255 * uniform(first, self.addition_factor, shape),
-            "thresholds": 255 * uniform(second, self.threshold_factor, shape),
+            "additions": 255 * base.uniform(first, self.addition_factor, shape),
+            "thresholds": 255 * base.uniform(second, self.threshold_factor, shape),
         }
 
     def change_images(self, images, transformation):
         additions, thresholds = (
             jnp.asarray(transformation[name]) for name in ("additions", "thresholds")
         )
-        levels = jnp.clip(rescaled(images, self.value_range, 255) + additions, 0, 255)
-        return scaled_back(
+        levels = jnp.clip(base.rescaled(images, self.value_range, 255) + additions, 0, 255)
+        return base.scaled_back(
             jnp.where(levels < thresholds, levels, 255 - levels), self.value_range, 255
         )

@@ -10,27 +10,7 @@ from kerata.engine.configurable import deserialize_nested, serialize
 from kerata.engine.errors import argument_error, non_negative_int, positive_int
 from kerata.layers import calling
 from kerata.layers.layer import Layer
-from kerata.layers.preprocessing.image.base import (
-    RandomImageLayer,
-    check_value_range,
-    factor_range,
-)
-from kerata.layers.preprocessing.image.colour import (
-    RandomBrightness,
-    RandomColorDegeneration,
-    RandomContrast,
-    RandomHue,
-    RandomPosterization,
-    RandomSaturation,
-    Solarization,
-)
-from kerata.layers.preprocessing.image.filters import RandomSharpness
-from kerata.layers.preprocessing.image.geometry import (
-    RandomRotation,
-    RandomShear,
-    RandomTranslation,
-)
-from kerata.layers.preprocessing.image.histogram import AutoContrast, Equalization
+from kerata.layers.preprocessing.image import base, colour, filters, geometry, histogram
 
 
 class Pipeline(Layer):
@@ -55,12 +35,7 @@ class Pipeline(Layer):
         super().__init__(name=name)
         if not isinstance(layers, (list, tuple)) or not all(callable(x) for x in layers):
             raise argument_error("layers", "be a list of layers", layers, self)
-        self._pipeline_layers = list(layers)
-
-    @property
-    def layers(self) -> list:
-        """The layers, in the order in which they are applied."""
-        return self._pipeline_layers
+        self.layers = list(layers)
 
     def call(self, inputs, training=True, mask=None):
         for layer in self.layers:
@@ -72,19 +47,18 @@ class Pipeline(Layer):
             inputs = outputs
         return inputs
 
+    def compute_mask(self, inputs, previous_mask):
+        return None  # the layers inside attach theirs
+
     def get_config(self) -> dict:
         return {"layers": [serialize(layer) for layer in self.layers], "name": self.name}
 
     @classmethod
     def from_config(cls, config: dict):
-        if not isinstance(config.get("layers"), (list, tuple)):
-            raise argument_error(
-                "layers", "be a list of layers' configs", config.get("layers"), cls
-            )
-        return cls(**{**config, "layers": deserialize_nested(config["layers"])})
+        return cls(**{**config, "layers": deserialize_nested(config.get("layers"))})
 
 
-class RandomColorJitter(RandomImageLayer):
+class RandomColorJitter(base.RandomImageLayer):
     """Changes brightness, contrast, saturation and hue at random in training, in this order.
 
     Args:
@@ -110,27 +84,23 @@ class RandomColorJitter(RandomImageLayer):
         **kwargs,
     ):
         super().__init__(seed, data_format=data_format, **kwargs)
-        self.value_range = check_value_range(value_range, self)
+        self.value_range = base.check_value_range(value_range, self)
         self.brightness_factor = brightness_factor
         self.contrast_factor = contrast_factor
         self.saturation_factor = saturation_factor
         self.hue_factor = hue_factor
-        self._steps = [
-            make(
-                factor,
-                value_range=value_range,
-                seed=seed,
-                data_format=self.data_format,
-                dtype=self.dtype_policy,
-            )
-            for make, factor in (
-                (RandomBrightness, brightness_factor),
-                (RandomContrast, contrast_factor),
-                (RandomSaturation, saturation_factor),
-                (RandomHue, hue_factor),
-            )
-            if factor is not None
-        ]
+        common = {
+            "value_range": value_range,
+            "data_format": data_format,
+            "dtype": self.dtype_policy,
+        }
+        factors = {
+            colour.RandomBrightness: brightness_factor,
+            colour.RandomContrast: contrast_factor,
+            colour.RandomSaturation: saturation_factor,
+            colour.RandomHue: hue_factor,
+        }
+        self._steps = [make(f, **common) for make, f in factors.items() if f is not None]
 
     def draw(self, key, size):
         # The first layer draws as it would alone with the same seed.
@@ -143,7 +113,7 @@ class RandomColorJitter(RandomImageLayer):
         return images
 
 
-class _Policy(RandomImageLayer):
+class _Policy(base.RandomImageLayer):
     """Base of layers that apply layers of a set, which ones is drawn.
 
     All images of a batch go through the same layers, each with its own strength.
@@ -151,54 +121,65 @@ class _Policy(RandomImageLayer):
 
     def __init__(self, value_range, factor, interpolation, seed, data_format, colours, **kwargs):
         super().__init__(seed, data_format=data_format, **kwargs)
-        self.value_range = check_value_range(value_range, self)
-        self.factor = factor_range("factor", factor, 0, 1, self)
+        self.value_range = base.check_value_range(value_range, self)
+        self.factor = base.factor_range("factor", factor, 0, 1, self)
         self.interpolation = interpolation
         common = {
-            "seed": seed,
-            "data_format": self.data_format,
+            "data_format": data_format,
             "dtype": self.dtype_policy,
             "bounding_box_format": self.bounding_box_format,
         }
         moved = {**common, "interpolation": interpolation}
         coloured = {**common, "value_range": value_range}
-        always = {k: v for k, v in coloured.items() if k != "seed"}
         part = self.factor
-        steps = {
-            "random_shear": RandomShear(part, part, **moved),
-            "random_translation": RandomTranslation(part, part, **moved),
-            "random_rotation": RandomRotation(part, **moved),
-            "random_posterization": RandomPosterization((1, 4), **coloured),
-            "solarization": Solarization(part, part, **coloured),
-            "auto_contrast": AutoContrast(**always),
-            "equalization": Equalization(**always),
+        self._steps = {
+            "random_shear": geometry.RandomShear(part, part, **moved),
+            "random_translation": geometry.RandomTranslation(part, part, **moved),
+            "random_rotation": geometry.RandomRotation(part, **moved),
+            "random_posterization": colour.RandomPosterization((1, 4), **coloured),
+            "solarization": colour.Solarization(part, part, **coloured),
+            "auto_contrast": histogram.AutoContrast(**coloured),
+            "equalization": histogram.Equalization(**coloured),
         }
         if colours:
-            steps |= {
-                "random_brightness": RandomBrightness(part, **coloured),
-                "random_color_degeneration": RandomColorDegeneration(part, **coloured),
-                "random_contrast": RandomContrast(part, **coloured),
-                "random_sharpness": RandomSharpness(part, **coloured),
+            self._steps |= {
+                "random_brightness": colour.RandomBrightness(part, **coloured),
+                "random_color_degeneration": colour.RandomColorDegeneration(part, **coloured),
+                "random_contrast": colour.RandomContrast(part, **coloured),
+                "random_sharpness": filters.RandomSharpness(part, **coloured),
             }
-        self._steps = steps
 
-    def _draw_steps(self, key, size) -> dict:
-        """Return a transformation for each layer of the set."""
-        keys = jax.random.split(key, len(self._steps))
+    def _draw_places(self, key, shape) -> dict:
+        """Return, for each place of a chain, the number of a layer, and what it draws from."""
+        first, second = jax.random.split(key)
         return {
-            name: step.draw(k, size) if isinstance(step, RandomImageLayer) else {}
-            for (name, step), k in zip(self._steps.items(), keys)
+            "layer_idxes": jax.random.randint(first, shape, 0, len(self._steps)),
+            "seeds": jax.random.bits(second, (*shape, 2), "uint32"),
         }
 
-    def _apply(self, kind, index, x, drawn):
-        """Apply the layer of a number to images, boxes or masks."""
-        branches = [
-            partial(getattr(step, f"transform_{kind}"), transformation=drawn[name])
-            for name, step in self._steps.items()
-        ]
+    def _apply(self, kind, x, place, size):
+        """Apply the layer at a place to images, boxes or masks."""
+
+        def apply(step, x):
+            is_random = isinstance(step, base.RandomImageLayer)
+            drawn = step.draw(place["seeds"], size) if is_random else {}
+            return getattr(step, f"transform_{kind}")(x, drawn)
+
+        branches = [partial(apply, step) for step in self._steps.values()]
+        index = place["layer_idxes"]
         if isinstance(index, jax.core.Tracer):
             return lax.switch(index, branches, x)
         return branches[int(index)](x)
+
+
+def _repeat(step, carry, steps):
+    """Return `step(carry, steps[i])` after each step; compiled once, if in compiled code."""
+    leaves = jax.tree_util.tree_leaves((carry, steps))
+    if any(isinstance(x, jax.core.Tracer) for x in leaves):
+        return lax.scan(lambda carry, x: (step(carry, x), None), carry, steps)[0]
+    for i in range(leaves[-1].shape[0]):
+        carry = step(carry, jax.tree_util.tree_map(lambda x, i=i: x[i], steps))
+    return carry
 
 
 class RandAugment(_Policy):
@@ -232,16 +213,13 @@ class RandAugment(_Policy):
         self.num_ops = non_negative_int("num_ops", num_ops, self)
 
     def draw(self, key, size):
-        first, second = jax.random.split(key)
-        return {
-            "transforms": self._draw_steps(first, size),
-            "layer_idxes": jax.random.randint(second, (self.num_ops,), 0, len(self._steps)),
-        }
+        places = self._draw_places(key, (self.num_ops,))
+        return {"places": places, "input_shape": size.shape}
 
     def _augment(self, kind, x, transformation):
-        for index in transformation["layer_idxes"]:
-            x = self._apply(kind, index, x, transformation["transforms"])
-        return x
+        size = self._size(transformation["input_shape"])
+        step = lambda x, place: self._apply(kind, x, place, size)  # noqa: E731
+        return _repeat(step, x, transformation["places"])
 
     def change_images(self, images, transformation):
         return self._augment("images", images, transformation)
@@ -299,25 +277,35 @@ class AugMix(_Policy):
         self.all_ops = all_ops
 
     def draw(self, key, size):
-        keys = jax.random.split(key, 5)
+        first, second, third = jax.random.split(key, 3)
         chains, depth = self.num_chains, self.chain_depth
+        places = jnp.arange(depth)
+        lengths = jax.random.randint(second, (chains, 1), 1, depth + 1)
+        # One draw for both the Dirichlet and the Beta distribution: it takes long to compile.
+        gammas = jax.random.loggamma(first, self.alpha, (chains + 2,))
+        weights = jax.nn.softmax(gammas[2:])
+        steps = {
+            **self._draw_places(third, (chains, depth)),
+            "begins": jnp.broadcast_to(places == 0, (chains, depth)),
+            "acts": places < lengths,
+            "weights": jnp.where(places == depth - 1, weights[:, None], 0),
+        }
         return {
-            "chain_mixing_weights": jax.random.dirichlet(keys[0], jnp.full(chains, self.alpha)),
-            "weight_sample": jax.random.beta(keys[1], self.alpha, self.alpha),
-            "depths": jax.random.randint(keys[2], (chains,), 1, depth + 1),
-            "layer_idxes": jax.random.randint(keys[3], (chains, depth), 0, len(self._steps)),
-            "transforms": [self._draw_steps(k, size) for k in jax.random.split(keys[4], chains)],
+            "steps": jax.tree_util.tree_map(lambda x: x.reshape(-1, *x.shape[2:]), steps),
+            "weight_sample": jax.nn.sigmoid(gammas[0] - gammas[1]),
         }
 
     def change_images(self, images, transformation):
-        mean = jnp.zeros_like(images)
-        for chain, drawn in enumerate(transformation["transforms"]):
-            variant = images
-            for depth in range(self.chain_depth):
-                index = transformation["layer_idxes"][chain, depth]
-                changed = self._apply("images", index, variant, drawn)
-                goes_on = depth < transformation["depths"][chain]
-                variant = jnp.where(goes_on, changed, variant)
-            mean = mean + transformation["chain_mixing_weights"][chain] * variant
+        size = self._size(images.shape)
+
+        def step(carry, place):
+            variant, mean = carry
+            variant = jnp.where(place["begins"], images, variant)
+            changed = self._apply("images", variant, place, size)
+            variant = jnp.where(place["acts"], changed, variant)
+            return variant, mean + place["weights"] * variant
+
+        start = (images, jnp.zeros_like(images, "float32"))
+        mean = _repeat(step, start, transformation["steps"])[1]
         share = transformation["weight_sample"]
         return (1 - share) * images + share * mean

@@ -5,13 +5,7 @@ import jax.numpy as jnp
 
 from kerata.engine.errors import argument_error, int_tuple
 from kerata.kernels.depthwise import depthwise_conv
-from kerata.layers.preprocessing.image.base import (
-    RangedLayer,
-    factor_range,
-    for_each_image,
-    happens,
-    uniform,
-)
+from kerata.layers.preprocessing.image import base
 from kerata.ops.resampling import as_batch
 
 
@@ -41,7 +35,7 @@ def gaussian_blur(x, sigma, reach):
     return jnp.einsum("nij,njkc,nlk->nilc", down, x, across)
 
 
-class RandomGaussianBlur(RangedLayer):
+class RandomGaussianBlur(base.RangedLayer):
     """Blurs images with a Gaussian window at random in training.
 
     Args:
@@ -67,17 +61,17 @@ class RandomGaussianBlur(RangedLayer):
         **kwargs,
     ):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
-        self.factor = factor_range("factor", factor, 0, 1, self)
+        self.factor = base.factor_range("factor", factor, 0, 1, self)
         self.kernel_size = int_tuple("kernel_size", kernel_size, 2, self)
         if any(n % 2 == 0 for n in self.kernel_size):
             raise argument_error("kernel_size", "be odd", kernel_size, self)
-        self.sigma = factor_range("sigma", sigma, 0, 1, self)
+        self.sigma = base.factor_range("sigma", sigma, 0, 1, self)
 
     def draw(self, key, size):
         first, second = jax.random.split(key)
         return {
-            "should_apply_blur": happens(first, self.factor, size.batch),
-            "blur_factor": uniform(second, self.sigma, (size.batch, 2)),
+            "should_apply_blur": base.happens(first, self.factor, size.batch),
+            "blur_factor": base.uniform(second, self.sigma, (size.batch, 2)),
         }
 
     def change_images(self, images, transformation):
@@ -85,10 +79,10 @@ class RandomGaussianBlur(RangedLayer):
         sigma = jnp.reshape(jnp.asarray(transformation["blur_factor"]), (-1, 2))
         blurred = gaussian_blur(x, sigma, [n // 2 for n in self.kernel_size])
         blurred = restore(jnp.clip(blurred, *self.value_range))
-        return jnp.where(for_each_image(transformation["should_apply_blur"]), blurred, images)
+        return jnp.where(base.for_each_image(transformation["should_apply_blur"]), blurred, images)
 
 
-class RandomSharpness(RangedLayer):
+class RandomSharpness(base.RangedLayer):
     """Blurs or sharpens images at random in training.
 
     Args:
@@ -102,15 +96,15 @@ class RandomSharpness(RangedLayer):
 
     def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
-        self.factor = factor_range("factor", factor, 0, 1, self)
+        self.factor = base.factor_range("factor", factor, 0, 1, self)
 
     def draw(self, key, size):
-        return {"factor": uniform(key, self.factor, (size.batch,))}
+        return {"factor": base.uniform(key, self.factor, (size.batch,))}
 
     def change_images(self, images, transformation):
         x, restore = as_batch(images, self.data_format)
         window = jnp.asarray([[1, 1, 1], [1, 5, 1], [1, 1, 1]], x.dtype) / 13
         window = jnp.broadcast_to(window[:, :, None, None], (3, 3, x.shape[-1], 1))
         blurred = restore(depthwise_conv(x, window, padding="same"))
-        strength = 2 * for_each_image(transformation["factor"])
+        strength = 2 * base.for_each_image(transformation["factor"])
         return jnp.clip(blurred + strength * (images - blurred), *self.value_range)

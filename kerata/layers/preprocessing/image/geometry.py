@@ -5,13 +5,7 @@ import jax.numpy as jnp
 
 from kerata.engine.errors import one_of, probability
 from kerata.engine.rng import draw_seed
-from kerata.layers.preprocessing.image.base import (
-    RandomImageLayer,
-    check_value_range,
-    factor_range,
-    happens,
-    uniform,
-)
+from kerata.layers.preprocessing.image import base
 from kerata.layers.preprocessing.image.filters import gaussian_blur
 from kerata.ops.projections import affine_matrices, homography
 from kerata.ops.resampling import (
@@ -25,7 +19,11 @@ from kerata.ops.resampling import (
 from kerata.utils.bounding_boxes import move_boxes
 
 
-class _Resampled(RandomImageLayer):
+def _both_ways(name, value, owner):
+    return base.factor_range(name, value, -1, 1, owner, symmetric=True)
+
+
+class _Resampled(base.RandomImageLayer):
     """Base of layers whose pixels come from between those of the inputs."""
 
     def __init__(self, interpolation, fill_mode, fill_value, seed, data_format, **kwargs):
@@ -106,10 +104,10 @@ class RandomRotation(_Projected):
         super().__init__(
             interpolation, fill_mode, fill_value, seed, data_format=data_format, **kwargs
         )
-        self.factor = factor_range("factor", factor, -1, 1, self, symmetric=True)
+        self.factor = _both_ways("factor", factor, self)
 
     def draw(self, key, size):
-        angle = 360 * uniform(key, self.factor, (size.batch,))
+        angle = 360 * base.uniform(key, self.factor, (size.batch,))
         return {"angle": angle, "input_shape": size.shape}
 
     def matrices(self, transformation, height, width):
@@ -154,12 +152,12 @@ class RandomShear(_Projected):
     def _range(self, name, value):
         if isinstance(value, (list, tuple)) and len(value) == 2 and value[0] == -value[1]:
             value = value[1]  # so it is written in Keras's configs
-        return factor_range(name, value, 0, 1, self)
+        return base.factor_range(name, value, 0, 1, self)
 
     def draw(self, key, size):
         keys = jax.random.split(key, 3)
         ranges = zip(keys, (self.x_factor, self.y_factor))
-        strengths = jnp.stack([uniform(k, r, (size.batch,)) for k, r in ranges], axis=-1)
+        strengths = jnp.stack([base.uniform(k, r, (size.batch,)) for k, r in ranges], axis=-1)
         signs = jax.random.rademacher(keys[2], strengths.shape, strengths.dtype)
         return {"shear_factor": strengths * signs, "input_shape": size.shape}
 
@@ -200,13 +198,15 @@ class RandomTranslation(_Projected):
         )
         self.height_factor = height_factor
         self.width_factor = width_factor
-        self._height = factor_range("height_factor", height_factor, -1, 1, self, symmetric=True)
-        self._width = factor_range("width_factor", width_factor, -1, 1, self, symmetric=True)
+        self._height = base.factor_range(
+            "height_factor", height_factor, -1, 1, self, symmetric=True
+        )
+        self._width = _both_ways("width_factor", width_factor, self)
 
     def draw(self, key, size):
         first, second = jax.random.split(key)
-        right = size.width * uniform(first, self._width, (size.batch,))
-        down = size.height * uniform(second, self._height, (size.batch,))
+        right = size.width * base.uniform(first, self._width, (size.batch,))
+        down = size.height * base.uniform(second, self._height, (size.batch,))
         moves = jnp.stack([right, down], axis=-1)
         return {"translations": moves, "input_shape": size.shape}
 
@@ -247,17 +247,21 @@ class RandomZoom(_Projected):
         )
         self.height_factor = height_factor
         self.width_factor = width_factor
-        self._height = factor_range("height_factor", height_factor, -1, 1, self, symmetric=True)
+        self._height = base.factor_range(
+            "height_factor", height_factor, -1, 1, self, symmetric=True
+        )
         self._width = None
         if width_factor is not None:
-            self._width = factor_range("width_factor", width_factor, -1, 1, self, symmetric=True)
+            self._width = base.factor_range(
+                "width_factor", width_factor, -1, 1, self, symmetric=True
+            )
 
     def draw(self, key, size):
         first, second = jax.random.split(key)
-        height = 1 + uniform(first, self._height, (size.batch, 1))
+        height = 1 + base.uniform(first, self._height, (size.batch, 1))
         width = height
         if self._width is not None:
-            width = 1 + uniform(second, self._width, (size.batch, 1))
+            width = 1 + base.uniform(second, self._width, (size.batch, 1))
         return {"height_zoom": height, "width_zoom": width, "input_shape": size.shape}
 
     def matrices(self, transformation, height, width):
@@ -294,7 +298,7 @@ class RandomPerspective(_Projected):
         super().__init__(
             interpolation, "constant", fill_value, seed, data_format=data_format, **kwargs
         )
-        self.factor = factor_range("factor", factor, 0, 1, self)
+        self.factor = base.factor_range("factor", factor, 0, 1, self)
         self.scale = probability("scale", scale, self)
 
     def draw(self, key, size):
@@ -304,9 +308,9 @@ class RandomPerspective(_Projected):
         start = jnp.broadcast_to(start, (size.batch, 4, 2))
         half = self.scale / 2
         return {
-            "apply_perspective": happens(first, self.factor, size.batch),
+            "apply_perspective": base.happens(first, self.factor, size.batch),
             "start_points": start,
-            "end_points": start * (1 + uniform(second, (-half, half), start.shape)),
+            "end_points": start * (1 + base.uniform(second, (-half, half), start.shape)),
             "input_shape": size.shape,
         }
 
@@ -352,15 +356,15 @@ class RandomElasticTransform(_Resampled):
         super().__init__(
             interpolation, fill_mode, fill_value, seed, data_format=data_format, **kwargs
         )
-        self.factor = factor_range("factor", factor, 0, 1, self)
-        self.scale = factor_range("scale", scale, 0, 1, self)
-        self.value_range = check_value_range(value_range, self)
+        self.factor = base.factor_range("factor", factor, 0, 1, self)
+        self.scale = base.factor_range("scale", scale, 0, 1, self)
+        self.value_range = base.check_value_range(value_range, self)
 
     def draw(self, key, size):
         first, second, third = jax.random.split(key, 3)
         return {
-            "apply_transform": happens(first, self.factor, size.batch),
-            "distortion_factor": uniform(second, self.scale, (size.batch,)),
+            "apply_transform": base.happens(first, self.factor, size.batch),
+            "distortion_factor": base.uniform(second, self.scale, (size.batch,)),
             "seed": jax.random.bits(third, (2,), "uint32"),
         }
 
@@ -389,7 +393,7 @@ class RandomElasticTransform(_Resampled):
         )
 
 
-class RandomFlip(RandomImageLayer):
+class RandomFlip(base.RandomImageLayer):
     """Mirrors images at random in training, each with a probability of one half.
 
     Args:
@@ -439,19 +443,11 @@ class RandomFlip(RandomImageLayer):
 
     def change_boxes(self, bounding_boxes, transformation):
         size = self._size(transformation["input_shape"])
-        sides = (size.height, size.width)
-        sideways, upside_down = self._flips(transformation)
+        sides = jnp.asarray([size.width, size.height] * 2, "float32")
+        flips = jnp.stack(self._flips(transformation) * 2, axis=-1)
 
         def flip(boxes):
-            left, top, right, bottom = (boxes[..., i] for i in range(4))
-            left, right = (
-                jnp.where(sideways, size.width - right, left),
-                jnp.where(sideways, size.width - left, right),
-            )
-            top, bottom = (
-                jnp.where(upside_down, size.height - bottom, top),
-                jnp.where(upside_down, size.height - top, bottom),
-            )
-            return jnp.stack([left, top, right, bottom], axis=-1)
+            return jnp.where(flips, (sides - boxes)[..., jnp.asarray([2, 3, 0, 1])], boxes)
 
-        return self._moved_boxes(bounding_boxes, (sides, sides), flip)
+        plane = (size.height, size.width)
+        return self._moved_boxes(bounding_boxes, (plane, plane), flip)

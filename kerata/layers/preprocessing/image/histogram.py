@@ -4,27 +4,22 @@ import jax
 import jax.numpy as jnp
 
 from kerata.engine.errors import int_tuple, positive_int
-from kerata.layers.preprocessing.image.base import (
-    ImageLayer,
-    check_value_range,
-    rescaled,
-    scaled_back,
-)
+from kerata.layers.preprocessing.image import base
 
 
-class _Spread(ImageLayer):
+class _Spread(base.ImageLayer):
     """Base of layers that look at the values of each channel of each image, also in inference."""
 
     always_on = True
 
     def __init__(self, value_range, **kwargs):
         super().__init__(**kwargs)
-        self.value_range = check_value_range(value_range, self)
+        self.value_range = base.check_value_range(value_range, self)
 
     def change_images(self, images, transformation):
-        levels = jnp.clip(rescaled(images, self.value_range, 255), 0, 255)
+        levels = jnp.clip(base.rescaled(images, self.value_range, 255), 0, 255)
         each_channel = jax.vmap(self.spread, self.channel_axis, self.channel_axis)
-        return scaled_back(jax.vmap(each_channel)(levels), self.value_range, 255)
+        return base.scaled_back(jax.vmap(each_channel)(levels), self.value_range, 255)
 
     def spread(self, levels):
         """Return new values for those, from 0 to 255, of one channel `(height, width)`."""

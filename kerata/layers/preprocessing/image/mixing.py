@@ -3,15 +3,16 @@
 import jax
 import jax.numpy as jnp
 
+from kerata.engine.dtypes import as_float
 from kerata.engine.errors import argument_error
-from kerata.layers.preprocessing.image.base import (
-    RandomImageLayer,
-    RangedLayer,
-    factor_range,
-    for_each_image,
-    happens,
-    uniform,
-)
+from kerata.layers.preprocessing.image import base
+
+
+def _beta(key, alpha, batch):
+    """Draw from Beta distributions of equal parameters, `alpha`."""
+    # Half the code to compile of what `jax.random.beta` takes.
+    gammas = jax.random.loggamma(key, alpha, (2, batch))
+    return jax.nn.sigmoid(gammas[0] - gammas[1])
 
 
 def _patches(key, size, areas, channels_first):
@@ -27,7 +28,7 @@ def _patches(key, size, areas, channels_first):
 
     def inside(key, length):
         extent = jnp.round(sides * length)
-        start = jnp.floor(uniform(key, (0.0, 1.0), sides.shape) * (length - extent + 1))
+        start = jnp.floor(base.uniform(key, (0.0, 1.0), sides.shape) * (length - extent + 1))
         places = jnp.arange(length)
         begin, end = start[:, None], (start + extent)[:, None]
         return (places >= begin) & (places < end)
@@ -37,7 +38,7 @@ def _patches(key, size, areas, channels_first):
     return jnp.expand_dims(rows[:, :, None] & columns[:, None], 1 if channels_first else -1)
 
 
-class RandomErasing(RangedLayer):
+class RandomErasing(base.RangedLayer):
     """Rubs out a part of images at random in training (Zhong et al., 2017).
 
     Args:
@@ -63,13 +64,13 @@ class RandomErasing(RangedLayer):
         **kwargs,
     ):
         super().__init__(value_range, seed, data_format=data_format, **kwargs)
-        self.factor = factor_range("factor", factor, 0, 1, self)
-        self.scale = factor_range("scale", scale, 0, 1, self)
+        self.factor = base.factor_range("factor", factor, 0, 1, self)
+        self.scale = base.factor_range("scale", scale, 0, 1, self)
         self.fill_value = fill_value
 
     def draw(self, key, size):
         first, second, third, fourth = jax.random.split(key, 4)
-        areas = uniform(second, self.scale, (size.batch,))
+        areas = base.uniform(second, self.scale, (size.batch,))
         fill = self.fill_value
         if fill is None:
             low, high = self.value_range
@@ -77,17 +78,19 @@ class RandomErasing(RangedLayer):
             noise = jax.random.normal(fourth, shape)
             fill = jnp.clip(noise * (high - low) + low, low, high)
         return {
-            "apply_erasing": happens(first, self.factor, size.batch),
+            "apply_erasing": base.happens(first, self.factor, size.batch),
             "batch_masks": _patches(third, size, areas, self.channel_axis == -3),
             "fill_value": fill,
         }
 
     def change_images(self, images, transformation):
-        erased = for_each_image(transformation["apply_erasing"]) & transformation["batch_masks"]
+        erased = (
+            base.for_each_image(transformation["apply_erasing"]) & transformation["batch_masks"]
+        )
         return jnp.where(erased, transformation["fill_value"], images)
 
 
-class _Mixing(RandomImageLayer):
+class _Mixing(base.RandomImageLayer):
     """Base of layers that mix each image with another one of the batch.
 
     A transformation holds the other image's place, `permutation_order`, and the own image's
@@ -98,11 +101,9 @@ class _Mixing(RandomImageLayer):
         return jnp.take(jnp.asarray(x), jnp.asarray(transformation["permutation_order"]), axis=0)
 
     def _blend(self, x, transformation):
-        x = jnp.asarray(x)
-        if not jnp.issubdtype(x.dtype, jnp.floating):
-            x = x.astype("float32")
-        weight = jnp.ravel(jnp.asarray(transformation["mix_weight"]))
-        weight = weight.reshape(-1, *(1,) * (x.ndim - 1)).astype(x.dtype)
+        x = as_float(x)
+        weight = jnp.ravel(jnp.asarray(transformation["mix_weight"], x.dtype))
+        weight = weight.reshape(-1, *(1,) * (x.ndim - 1))
         return weight * x + (1 - weight) * self._others(x, transformation)
 
     def change_labels(self, labels, transformation):
@@ -132,12 +133,12 @@ class MixUp(_Mixing):
     def draw(self, key, size):
         first, second = jax.random.split(key)
         return {
-            "mix_weight": jax.random.beta(first, self.alpha, self.alpha, (size.batch,)),
+            "mix_weight": _beta(first, self.alpha, size.batch),
             "permutation_order": jax.random.permutation(second, size.batch),
         }
 
     def change_images(self, images, transformation):
-        weight = for_each_image(transformation["mix_weight"])
+        weight = base.for_each_image(transformation["mix_weight"])
         return weight * images + (1 - weight) * self._others(images, transformation)
 
     def change_masks(self, masks, transformation):
@@ -145,15 +146,10 @@ class MixUp(_Mixing):
 
     def change_boxes(self, bounding_boxes, transformation):
         def both(x):
-            return jnp.concatenate([jnp.asarray(x), self._others(x, transformation)], axis=1)
+            x = jnp.asarray(x)
+            return jnp.concatenate([x, self._others(x, transformation)], axis=1)
 
-        boxes = bounding_boxes["boxes"], bounding_boxes["labels"]
-        boxes, labels = both(boxes[0]), jnp.asarray(boxes[1])
-        return {
-            **bounding_boxes,
-            "boxes": boxes,
-            "labels": both(labels) if labels.ndim > 1 else labels,
-        }
+        return jax.tree_util.tree_map(both, bounding_boxes)
 
 
 class CutMix(_Mixing):
@@ -174,12 +170,12 @@ class CutMix(_Mixing):
 
     def __init__(self, factor=1.0, seed=None, data_format=None, **kwargs):
         super().__init__(seed, data_format=data_format, **kwargs)
-        self.factor = factor_range("factor", factor, 0, 1, self)
+        self.factor = base.factor_range("factor", factor, 0, 1, self)
 
     def draw(self, key, size):
         first, second, third, fourth = jax.random.split(key, 4)
-        alpha = jnp.maximum(uniform(first, self.factor, (size.batch,)), 1e-3)
-        others = 1 - jax.random.beta(second, alpha, alpha)
+        alpha = jnp.maximum(base.uniform(first, self.factor, (size.batch,)), 1e-3)
+        others = 1 - _beta(second, alpha, size.batch)
         masks = _patches(third, size, others, self.channel_axis == -3)
         # Weights are what was really cut, after rounding to pixels.
         weight = 1 - jnp.mean(masks, axis=(1, 2, 3), keepdims=True, dtype="float32")
