@@ -62,8 +62,8 @@ def _efficientnet(
         # The published weights were trained with variances that were meant to be deviations.
         x = layers.Rescaling([1 / math.sqrt(s) for s in STDDEV])(x)
     x = layers.ZeroPadding2D(frame.corrected_padding(x, 3), name="stem_conv_pad")(x)
-    x = _conv(x, divisible(32 * width), "stem_conv", size=3, strides=2, padding="valid")
-    x = _normalized(frame, x, "stem_")
+    x = convolve(x, divisible(32 * width), "stem_conv", size=3, strides=2, padding="valid")
+    x = normalized(frame, x, "stem_")
     counts = [math.ceil(depth * stage[1]) for stage in _STAGES]
     made = 0
     for number, (count, (kernel, _, filters, expansion, stride)) in enumerate(zip(counts, _STAGES)):
@@ -79,21 +79,23 @@ def _efficientnet(
                 f"block{number + 1}{chr(ord('a') + i)}_",
             )
             made += 1
-    x = _conv(x, divisible(1280 * width), "top_conv")
-    x = _normalized(frame, x, "top_")
+    x = convolve(x, divisible(1280 * width), "top_conv")
+    x = normalized(frame, x, "top_")
     x = frame.classify(x, dropout=dropout, kernel_initializer=dense_initializer())
     return frame.model(x, key)
 
 
-def _conv(x, filters: int, name: str, size: int = 1, **options):
+def convolve(x, filters: int, name: str, size: int = 1, **options):
+    """Convolve, without a bias."""
     options = {"padding": "same", "use_bias": False, **options}
     return layers.Conv2D(
         filters, size, kernel_initializer=conv_initializer(), name=name, **options
     )(x)
 
 
-def _normalized(frame, x, name: str):
-    x = frame.normalize(x, f"{name}bn")
+def normalized(frame, x, name: str, **options):
+    """Normalize and activate."""
+    x = frame.normalize(x, f"{name}bn", **options)
     return layers.Activation("swish", name=f"{name}activation")(x)
 
 
@@ -101,14 +103,14 @@ def _block(frame, inputs, filters, kernel, stride, expansion, rate, name):
     """Widen, convolve each channel alone, weight the channels, narrow, and add."""
     x, channels = inputs, inputs.shape[frame.axis]
     if expansion != 1:
-        x = _conv(x, channels * expansion, f"{name}expand_conv")
-        x = _normalized(frame, x, f"{name}expand_")
+        x = convolve(x, channels * expansion, f"{name}expand_conv")
+        x = normalized(frame, x, f"{name}expand_")
     options = {"depthwise_initializer": conv_initializer()}
     x = depthwise(frame, x, kernel, stride, f"{name}dwconv", f"{name}dwconv_pad", **options)
-    x = _normalized(frame, x, name)
+    x = normalized(frame, x, name)
     reduced = max(1, channels // 4)
     x = excite(frame, x, reduced, "swish", name, kernel_initializer=conv_initializer())
-    x = _conv(x, filters, f"{name}project_conv")
+    x = convolve(x, filters, f"{name}project_conv")
     x = frame.normalize(x, f"{name}project_bn")
     if stride == 1 and channels == filters:
         x = add_with_dropout(x, inputs, rate, name)

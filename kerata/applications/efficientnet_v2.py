@@ -3,7 +3,12 @@
 import math
 
 from kerata import layers
-from kerata.applications.efficientnet import conv_initializer, dense_initializer
+from kerata.applications.efficientnet import (
+    conv_initializer,
+    convolve,
+    dense_initializer,
+    normalized,
+)
 from kerata.applications.frame import Frame, variant
 from kerata.applications.imagenet_utils import (
     MEAN,
@@ -80,8 +85,8 @@ def _efficientnet_v2(
     x = frame.images
     if include_preprocessing:
         x = _scaled(frame, x, stages is _BASE)
-    x = _conv(x, _rounded(stem * width), "stem_conv", size=3, strides=2)
-    x = _normalized(frame, x, "stem_")
+    x = convolve(x, _rounded(stem * width), "stem_conv", size=3, strides=2)
+    x = normalized(frame, x, "stem_", momentum=0.9)
     counts = [math.ceil(depth * stage[0]) for stage in stages]
     made = 0
     for number, (count, (_, filters, expansion, stride)) in enumerate(zip(counts, stages)):
@@ -97,8 +102,8 @@ def _efficientnet_v2(
                 f"block{number + 1}{chr(ord('a') + i)}_",
             )
             made += 1
-    x = _conv(x, _rounded(1280 * width), "top_conv")
-    x = _normalized(frame, x, "top_")
+    x = convolve(x, _rounded(1280 * width), "top_conv")
+    x = normalized(frame, x, "top_", momentum=0.9)
     x = frame.classify(x, dropout=0.2, kernel_initializer=dense_initializer())
     return frame.model(x, key)
 
@@ -116,23 +121,6 @@ def _rounded(filters: float) -> int:
     return max(8, int(filters + 4) // 8 * 8)
 
 
-def _conv(x, filters: int, name: str, size: int = 1, strides: int = 1):
-    return layers.Conv2D(
-        filters,
-        size,
-        strides=strides,
-        padding="same",
-        use_bias=False,
-        kernel_initializer=conv_initializer(),
-        name=name,
-    )(x)
-
-
-def _normalized(frame, x, name: str):
-    x = frame.normalize(x, f"{name}bn", momentum=0.9)
-    return layers.Activation("swish", name=f"{name}activation")(x)
-
-
 def _block(frame, inputs, filters, stride, expansion, fused, rate, name):
     """Widen, weight the channels, narrow, and add.
 
@@ -142,8 +130,8 @@ def _block(frame, inputs, filters, stride, expansion, fused, rate, name):
     wide = channels * expansion
     if expansion != 1:
         options = {"size": 3, "strides": stride} if fused else {}
-        x = _conv(x, wide, f"{name}expand_conv", **options)
-        x = _normalized(frame, x, f"{name}expand_")
+        x = convolve(x, wide, f"{name}expand_conv", **options)
+        x = normalized(frame, x, f"{name}expand_", momentum=0.9)
     if not fused:
         x = layers.DepthwiseConv2D(
             3,
@@ -153,11 +141,11 @@ def _block(frame, inputs, filters, stride, expansion, fused, rate, name):
             depthwise_initializer=conv_initializer(),
             name=f"{name}dwconv2",
         )(x)
-        x = _normalized(frame, x, name)
+        x = normalized(frame, x, name, momentum=0.9)
         reduced = max(1, channels // 4)
         x = excite(frame, x, reduced, "swish", name, kernel_initializer=conv_initializer())
     options = {"size": 3, "strides": stride} if fused and expansion == 1 else {}
-    x = _conv(x, filters, f"{name}project_conv", **options)
+    x = convolve(x, filters, f"{name}project_conv", **options)
     x = frame.normalize(x, f"{name}project_bn", momentum=0.9)
     if fused and expansion == 1:
         x = layers.Activation("swish", name=f"{name}project_activation")(x)

@@ -2,10 +2,7 @@
 
 from kerata import layers
 from kerata.applications.frame import Frame, variant
-from kerata.applications.imagenet_utils import (
-    decode_predictions as decode_predictions,
-    for_mode,
-)
+from kerata.applications.imagenet_utils import decode_predictions as decode_predictions, for_mode
 from kerata.applications.mobile_blocks import depthwise, divisible
 from kerata.applications.mobilenet import trained_size
 from kerata.engine.errors import one_of

@@ -1,10 +1,7 @@
 """ResNet, second version: normalization and activation come before each convolution."""
 
 from kerata.applications.frame import variant
-from kerata.applications.imagenet_utils import (
-    decode_predictions as decode_predictions,
-    for_mode,
-)
+from kerata.applications.imagenet_utils import decode_predictions as decode_predictions, for_mode
 from kerata.applications.resnet import resnet
 
 ResNet50V2 = variant(resnet, "ResNet50V2", (3, 4, 6, 3), True)
