@@ -116,7 +116,7 @@ class Variable:
         if dtype is None and not hasattr(value, "dtype"):
             value = dtypes.as_array(value)
         # An explicit dtype: a weak one would change with the first assignment.
-        return _own_array(value, dtype or jnp.result_type(value))
+        return owned(value, dtype or jnp.result_type(value))
 
     # The value.
 
@@ -145,7 +145,7 @@ class Variable:
 
     def _array_to_donate(self) -> jax.Array:
         """Return the array for a program that may overwrite it: nobody else holds it."""
-        return jnp.copy(self._array) if self._lent else self._array
+        return self._array.copy() if self._lent else self._array
 
     def _set(self, value) -> None:
         """Set the value, already checked, in the innermost scope or for good."""
@@ -166,7 +166,7 @@ class Variable:
         """Return `value` as an array of this variable's shape and dtype."""
         if isinstance(value, Variable):
             value = value.value
-        value = _own_array(value, self._dtype)
+        value = owned(value, self._dtype)
         if value.shape != self._shape:
             raise ValueError(
                 f"A value assigned to variable {self.path!r} must have shape {self._shape}.\n"
@@ -289,7 +289,7 @@ class Variable:
         twin = object.__new__(type(self))
         memo[id(self)] = twin
         twin.__dict__.update(self.__dict__)
-        twin._array = jnp.copy(self._array)
+        twin._array = self._array.copy()
         twin._lent = False
         return twin
 
@@ -300,11 +300,6 @@ class Variable:
     def __setstate__(self, state):
         self.__dict__.update(state)
         self._array = jnp.array(state["_array"])
-
-
-def _own_array(value, dtype) -> jax.Array:
-    """Return `value` as an array that shares no memory with NumPy's, which may be overwritten."""
-    return jnp.asarray(value, dtype) if isinstance(value, jax.Array) else jnp.array(value, dtype)
 
 
 def _plain(value):
