@@ -147,7 +147,7 @@ class MixUp(_Mixing):
     def change_boxes(self, bounding_boxes, transformation):
         def both(x):
             x = jnp.asarray(x)
-            return jnp.concatenate([x, self._others(x, transformation)], axis=1)
+            return jnp.concatenate([x, self._others(x, transformation)], axis=min(1, x.ndim - 1))
 
         return jax.tree_util.tree_map(both, bounding_boxes)
 
