@@ -52,12 +52,6 @@ from kerata.layers.jax_layer import (
     TFSMLayer as TFSMLayer,
     TorchModuleWrapper as TorchModuleWrapper,
 )
-from kerata.layers.jax_layer import (
-    FlaxLayer as FlaxLayer,
-    JaxLayer as JaxLayer,
-    TFSMLayer as TFSMLayer,
-    TorchModuleWrapper as TorchModuleWrapper,
-)
 from kerata.layers.layer import Layer as Layer
 from kerata.layers.merging import (
     Add as Add,
