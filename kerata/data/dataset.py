@@ -60,10 +60,17 @@ class Dataset(Sources):
         """Return the data set whose elements are those of several, side by side.
 
         Args:
-            *datasets: data sets; or one tuple or dict of them.
+            *datasets: data sets; or one tuple, list or dict of them.
+
+        Raises:
+            TypeError: if they are not.
         """
         structure = datasets[0] if len(datasets) == 1 else datasets
+        structure = tuple(structure) if isinstance(structure, list) else structure
         parents = tuple(elements.leaves_of(structure))
+        if not all(isinstance(parent, Dataset) for parent in parents):
+            must = "be data sets, or one tuple or dict of them"
+            raise argument_error("datasets", must, structure, "zip()", TypeError)
 
         def make(epoch):
             parts = elements.map_leaves(lambda d: d._make(epoch), structure)
@@ -397,7 +404,10 @@ class Dataset(Sources):
     # Time.
 
     def cache(self, filename: str = "") -> "Dataset":
-        """Return the same elements, which are made in the first pass and kept from then on.
+        """Return the elements of the first pass, each of which is made once and then kept.
+
+        What comes before has the same order and random numbers in each pass from here on; what
+        comes after, `shuffle` or a random `map`, does not.
 
         Args:
             filename: a `.npz` file to keep them in, for later runs, too; in memory if empty. It is
@@ -405,12 +415,16 @@ class Dataset(Sources):
         """
         store: Any = FileStore(filename) if filename else MemoryStore()
 
-        def make(epoch, parent):
+        def make(epoch):
+            # Of one pass, whichever asks for them: elements of two would not fit together.
+            parent = self._make((0,))
             if isinstance(parent, grain.MapDataset):
                 return nodes.Kept(parent, store)
             return _streamed(parent, streams.kept, store, index=0, read=0)
 
-        return self._then(make)
+        made = Dataset(make, self._length, (self,))
+        made._reshuffled = False
+        return made
 
     def prefetch(self, buffer_size: int = AUTOTUNE) -> "Dataset":
         """Return the same elements; up to `buffer_size` are made before they are asked for."""

@@ -317,6 +317,7 @@ def repeated(run: Run, count: int | None):
         if not run.memory["found"] and count is None:
             return
         run.memory["which"] += 1
+        run.memory["found"] = 0
         if run.memory["which"] != count:
             run.reopen()
 

@@ -18,7 +18,7 @@ def read_csv(path, delimiter: str) -> dict[str, list]:
     """
     with open(path, encoding="utf-8-sig", newline="") as file:
         lines = csv.reader(file, delimiter=delimiter)
-        names = next(lines, [])
+        names = [name.strip() for name in next(lines, [])]
         found = [line for line in lines if line]
         if not names or not found or len(set(names)) != len(names):
             raise ValueError(
@@ -34,7 +34,7 @@ def read_csv(path, delimiter: str) -> dict[str, list]:
                     f"Look for a {delimiter!r} in text that is not quoted, or pass `delimiter`."
                 )
     columns = zip(*found)
-    return {name.strip(): _converted(values) for name, values in zip(names, columns)}
+    return {name: _converted(values) for name, values in zip(names, columns)}
 
 
 def _converted(values) -> list:

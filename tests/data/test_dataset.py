@@ -60,6 +60,7 @@ ROWS = [
     ("enumerate", lambda d: d.skip(8).enumerate(5), [(5, 8), (6, 9)]),
     ("concatenate", lambda d: d.take(2).concatenate(d.skip(9)), [0, 1, 9]),
     ("zip", lambda d: Dataset.zip(d.take(2), Dataset.range(5, 9)), [(0, 5), (1, 6)]),
+    ("zip list", lambda d: Dataset.zip([d.take(1), d.skip(9)]), [(0, 9)]),
     ("zip dict", lambda d: Dataset.zip({"a": d, "b": d.skip(9)}), [{"a": 0, "b": 9}]),
     ("window drop", lambda d: d.window(4, drop_remainder=True), [[0, 1, 2, 3], [4, 5, 6, 7]]),
     ("window shift", lambda d: d.take(4).window(3, shift=1), [[0, 1, 2], [1, 2, 3], [2, 3], [3]]),
@@ -354,6 +355,22 @@ def test_caches_keep_what_was_made(tmp_path):
 
 
 @both
+@pytest.mark.parametrize("in_a_file", [False, True])
+def test_a_cache_holds_elements_of_one_pass(source, in_a_file, tmp_path, capsys):
+    dataset = source(20).shuffle(20, seed=3).cache(tmp_path / "cache" if in_a_file else "")
+    next(iter(dataset))
+    dataset.show(3)
+    found = values(dataset)
+    assert sorted(found) == list(range(20))
+    assert found == values(dataset) == values(dataset.repeat(2))[20:]
+
+
+def test_repeat_ends_where_a_generator_has_no_more():
+    generator = iter(range(3))
+    assert values(Dataset.from_generator(lambda: generator).repeat()) == [0, 1, 2]
+
+
+@both
 def test_split(source):
     dataset = source(10).shuffle(10, seed=2)
     left, right = dataset.split(0.8)
@@ -397,6 +414,7 @@ MISTAKES = [
     (lambda: Dataset.range(3).shard(2, 2), r"lie in \[0, 2\)"),
     (lambda: Dataset.range(3).repeat().split(0.5), "an end"),
     (lambda: Dataset.range(0).element_spec, "empty"),
+    (lambda: Dataset.zip(Dataset.range(3), [1, 2]), "be data sets"),
 ]
 
 

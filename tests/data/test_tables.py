@@ -53,6 +53,9 @@ def test_mistakes(path, tmp_path):
     broken.write_text("a,b\n1,2,3\n")
     with pytest.raises(ValueError, match="2 values.*\n.*line 2"):
         Dataset.from_csv(broken)
+    broken.write_text("a, a,b\n1,2,3\n")
+    with pytest.raises(ValueError, match="all different"):
+        Dataset.from_csv(broken)
     broken.write_text("")
     with pytest.raises(ValueError, match="names for the columns"):
         Dataset.from_csv(broken)
