@@ -65,6 +65,18 @@ class TensorSpec(NamedTuple):
     dtype: str = "float32"
 
 
+def frozen(structure):
+    """Return the same elements, whose arrays cannot be changed through what is returned."""
+
+    def freeze(leaf):
+        if isinstance(leaf, np.ndarray):
+            leaf = leaf.view()
+            leaf.flags.writeable = False
+        return leaf
+
+    return map_leaves(freeze, structure)
+
+
 def is_structure(x) -> bool:
     """Return whether `x` is a tuple or dict, not a leaf."""
     return isinstance(x, (tuple, Mapping)) and not isinstance(x, TensorSpec)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import grain
 import numpy as np
 
-from kerata.data.elements import leaves_of, map_leaves, stack
+from kerata.data.elements import frozen, leaves_of, map_leaves, stack
 from kerata.engine.rng import ElementSeeds
 
 
@@ -168,7 +168,7 @@ class Kept(Node):
             element = self._parent[index]
             self.store.put(index, element)
             self.store.finish(len(self._parent))
-        return element
+        return frozen(element)
 
 
 class UserFunction:
@@ -202,4 +202,6 @@ class UserFunction:
         except Exception as error:
             name = getattr(self.function, "__name__", type(self.function).__name__)
             error.add_note(f"Raised by {name} in Dataset.{self.method}() for element {index}.")
+            if "read-only" in str(error):
+                error.add_note("Its arrays are the data themselves: change a .copy() of them.")
             raise

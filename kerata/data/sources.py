@@ -52,13 +52,13 @@ class Sources:
                 f"Received: {elements.describe(arrays)}\n"
                 "For a single element, put it into a list or add an axis."
             )
-        arrays = elements.map_leaves(np.asarray, arrays)
+        arrays = elements.frozen(elements.map_leaves(np.asarray, arrays))
         return cls(lambda epoch: nodes.Slices(arrays), len(leaves[0]))
 
     @classmethod
     def from_tensors(cls, tensors) -> Self:
         """Return the data set whose only element is `tensors`."""
-        element = elements.as_element(tensors)
+        element = elements.frozen(elements.as_element(tensors))
         return cls(lambda epoch: nodes.Mapped(nodes.Slices([0]), lambda _, index: element), 1)
 
     @classmethod

@@ -1,6 +1,7 @@
 """Where `Dataset.cache` keeps elements: in memory, or in a file."""
 
 import contextlib
+import itertools
 import json
 import os
 import threading
@@ -69,10 +70,23 @@ class FileStore:
         if self.length is None:
             return None
         with self._lock:
-            kinds = iter(range(len(leaves_of(self._structure))))
+            numbers = itertools.count()
             return map_leaves(
-                lambda kind: _read(self._reader[f"{index}/{next(kinds)}"], kind), self._structure
+                lambda kind: self._read(f"{index}/{next(numbers)}", kind), self._structure
             )
+
+    def _read(self, name: str, kind: str):
+        array = self._reader[name]
+        if kind != "text":
+            return array.view(kind)[()] if kind else array[()]
+        lengths = self._reader[f"{name}/lengths"]
+        texts, place = np.empty(lengths.shape, object), 0
+        for i, length in np.ndenumerate(lengths):
+            size = length if length >= 0 else ~length
+            text = array[place : place + size].tobytes()
+            texts[i] = text.decode("utf-8", "surrogatepass") if length >= 0 else text
+            place += size
+        return texts[()]
 
     def put(self, index: int, element) -> None:
         """Write an element, unless it is there."""
@@ -90,9 +104,22 @@ class FileStore:
             self._written.add(index)
 
     def _write(self, name: str, leaf) -> None:
-        array = np.asarray(leaf)
-        if array.dtype == object:
-            array = array.astype(str)
+        kind = _kind(leaf)
+        if kind != "text":
+            array = np.asarray(leaf)
+            self._write_array(name, array.view(f"u{array.itemsize}") if kind else array)
+            return
+        texts = np.asarray(leaf, object)
+        # NumPy's own arrays of text and bytes lose zeros at their ends. A length < 0 is of bytes.
+        parts = [
+            t if isinstance(t, bytes) else str(t).encode("utf-8", "surrogatepass")
+            for t in texts.flat
+        ]
+        lengths = [~len(p) if isinstance(t, bytes) else len(p) for t, p in zip(texts.flat, parts)]
+        self._write_array(name, np.frombuffer(b"".join(parts), "uint8"))
+        self._write_array(f"{name}/lengths", np.array(lengths, "int64").reshape(texts.shape))
+
+    def _write_array(self, name: str, array: np.ndarray) -> None:
         assert self._writer is not None
         with self._writer.open(f"{name}.npy", "w", force_zip64=True) as file:
             np.lib.format.write_array(file, array, allow_pickle=False)
@@ -103,7 +130,7 @@ class FileStore:
             if self._writer is None or len(self._written) != length:
                 return
             about = {"length": length, "structure": _encoded(self._structure)}
-            self._write("about", json.dumps(about))
+            self._write_array("about", np.array(json.dumps(about)))
             self._writer.close()
             os.replace(self._draft, self.path)
             self._writer = None
@@ -117,15 +144,10 @@ def _discard(writer, draft) -> None:
 
 
 def _kind(leaf) -> str:
-    if isinstance(leaf, (str, bytes)):
-        return type(leaf).__name__
-    return "text" if leaf.dtype == object else "array"
-
-
-def _read(array, kind):
-    if kind in ("str", "bytes"):
-        return array.item()
-    return array.astype(object) if kind == "text" else array[()]
+    """Return "text", the dtype's name where NumPy's files cannot hold it, or ""."""
+    if isinstance(leaf, (str, bytes)) or leaf.dtype == object:
+        return "text"
+    return leaf.dtype.name if leaf.dtype.isbuiltin == 2 else ""
 
 
 def _encoded(structure):

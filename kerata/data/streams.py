@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import grain
 import numpy as np
 
-from kerata.data.elements import map_leaves, rows
+from kerata.data.elements import frozen, map_leaves, rows
 
 END = object()
 
@@ -345,4 +345,4 @@ def kept(run: Run, store):
                 return
             store.put(index, element)
         memory["index"] = index + 1
-        yield element
+        yield frozen(element)

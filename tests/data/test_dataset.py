@@ -5,6 +5,7 @@ import json
 import threading
 
 import hypothesis
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import strategies as st
@@ -363,6 +364,45 @@ def test_a_cache_holds_elements_of_one_pass(source, in_a_file, tmp_path, capsys)
     found = values(dataset)
     assert sorted(found) == list(range(20))
     assert found == values(dataset) == values(dataset.repeat(2))[20:]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float8_e4m3fn", "int4"])
+def test_a_file_holds_exactly_what_was_made(dtype, tmp_path):
+    numbers = np.array([[1, -2], [3, 4]]).astype(jnp.dtype(dtype))
+    texts = np.array([["ab\0", b"\xff\0\0"], ["", "α"]], object)
+    element = (numbers, numbers[0, 1], texts, b"ab\0\0", "ab\0", texts[:0])
+    dataset = Dataset.from_tensors(element).cache(tmp_path / "cache")
+    for _ in range(2):  # the second one from the file
+        (found,) = dataset.as_numpy_iterator()
+        assert found[0].dtype == found[1].dtype == dtype
+        for a, b in zip(found, element, strict=True):
+            assert type(a) is type(b) and np.array_equal(a, b)
+
+
+CHANGEABLE = {
+    "rows": lambda a: Dataset.from_tensor_slices(a),
+    "one element": lambda a: Dataset.from_tensors(a[0]),
+    "cached": lambda a: Dataset.from_tensor_slices(a).map(lambda x: x + 0).cache(),
+    "cached stream": lambda a: Dataset.from_generator(lambda: iter(a.copy())).cache(),
+}
+
+
+@pytest.mark.parametrize("make", CHANGEABLE.values(), ids=CHANGEABLE)
+def test_functions_cannot_change_the_data(make):
+    array = np.zeros((1, 2), "float32")
+
+    def count(x):
+        x += 1
+        return x
+
+    dataset = make(array)
+    with pytest.raises(ValueError, match="read-only") as caught:
+        list(dataset.map(count))
+    assert ".copy()" in caught.value.__notes__[1]
+    copied = dataset.map(lambda x: count(x.copy()))
+    assert values(copied) == values(copied) == [[1, 1]]
+    assert values(dataset.batch(1).map(count)) == [[[1, 1]]]
+    assert array.tolist() == [[0, 0]] and array.flags.writeable
 
 
 def test_repeat_ends_where_a_generator_has_no_more():
