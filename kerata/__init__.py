@@ -61,7 +61,8 @@ def __getattr__(name: str) -> Any:
 
     close = nearest(name, __all__, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise AttributeError(f"module 'kerata' has no attribute {name!r}.{hint}")
+    # Without `name`, Python does not add a suggestion of its own.
+    raise AttributeError(f"module 'kerata' has no attribute {name!r}.{hint}", name=None)
 
 
 def __dir__() -> list[str]:

@@ -113,8 +113,20 @@ def test_everything_can_be_imported_at_once():
 
 
 def test_an_unknown_name_gets_a_hint():
-    with pytest.raises(AttributeError, match="Did you mean 'Sequential'"):
+    with pytest.raises(AttributeError, match="Did you mean 'Sequential'") as raised:
         kerata.Sequental  # noqa: B018
+    assert raised.value.name is None  # else Python adds a second hint
+
+
+def test_a_file_does_not_offer_what_it_imports():
+    from kerata.engine.configurable import Configurable
+    from kerata.engine.registry import public_object
+
+    assert kerata.constraints.Constraint.__mro__[1] is Configurable
+    assert Configurable.__module__ == "kerata.engine.configurable"
+    for module in ("keras.constraints", "keras.initializers", "keras.random"):
+        assert public_object(module, "Configurable") is public_object(module, "publish") is None
+    assert public_object("keras.random", "SeedGenerator") is kerata.random.SeedGenerator
 
 
 def test_the_manifest_is_that_of_the_installed_keras():

@@ -2,6 +2,7 @@
 
     KerataError
     ├── StateError         a variable is used where it cannot be (a traced value would leak)
+    ├── UnknownKeyError    a dict has a key for something that does not exist
     └── UnsafeModelError   a model file asks for what a file may not do
 
 Mistakes in arguments raise ValueError and TypeError, as Keras does. Every message says what must
@@ -19,8 +20,14 @@ class KerataError(Exception):
     """Base of the errors that only kerata raises."""
 
 
-class StateError(KerataError):
+class StateError(KerataError, ValueError):
     """A variable, layer or tensor is used outside of the trace that it belongs to."""
+
+
+class UnknownKeyError(KerataError, ValueError, KeyError):
+    """A dict has a key for something that does not exist."""
+
+    __str__ = Exception.__str__  # KeyError's own would show quotes, and escape line ends
 
 
 class UnsafeModelError(KerataError, ValueError):

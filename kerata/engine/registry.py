@@ -22,6 +22,13 @@ NAMESPACES = frozenset(
     utils""".split()
 )
 
+# What a file imports from these it uses; it does not offer it. (A package offers what it imports.)
+_HELPERS = tuple(
+    f"kerata.{name}"
+    for name in """engine.arrays engine.configurable engine.errors engine.op engine.registry
+    kernels ops.arguments ops.projections""".split()
+)
+
 _public: dict[tuple[str, str], object] = {}
 _public_names: dict[int, tuple[str, str]] = {}
 _custom: dict[str, object] = {}
@@ -43,7 +50,9 @@ def publish(namespace: dict, module: str | None = None) -> None:
     for name, thing in list(namespace.items()):
         if name.startswith("_") or not isinstance(thing, (type, types.FunctionType)):
             continue
-        if not (getattr(thing, "__module__", None) or "").startswith("kerata"):
+        origin = getattr(thing, "__module__", None) or ""
+        used = "__path__" not in namespace and origin.startswith(_HELPERS)
+        if used or not origin.startswith("kerata"):
             continue
         _public[spelled, name] = thing
         if id(thing) not in _public_names and name == thing.__name__:

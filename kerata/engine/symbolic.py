@@ -306,14 +306,15 @@ def _sizes(tensors) -> tuple:
     """Pairs of what to put in place of unknown dimensions: (in the first axis, in the others).
 
     See `_STANDINS`. Where nothing else fits, an unknown dimension meets a known one (None against
-    5): then it can only be equal to it. The first axis, mostly the batch, is the last to give in.
+    5): then it can only be equal to it. The first axis, mostly the batch, is the last to give in;
+    it may meet another size than the others do: (None, 3) + (2, None).
     """
     known = sorted({d for t in tensors for d in t.shape if d is not None and d > 1})
     a, b = _STANDINS[0]
     return (
         *(((a, a), (b, b)) for a, b in _STANDINS),
         *(((a, d), (b, d)) for d in known),
-        *(((d, d), (d, d)) for d in known),
+        *(((d, e), (d, e)) for d in known for e in known),
     )
 
 

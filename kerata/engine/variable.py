@@ -1,6 +1,7 @@
 """Variable: a named, mutable array."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,13 +9,25 @@ import numpy as np
 
 from kerata.engine import dtypes, naming, placement, scopes
 from kerata.engine.arrays import owned
-from kerata.engine.errors import StateError, one_of
+from kerata.engine.errors import StateError, argument_error, one_of
 
 # What finds an object by its name: `kerata.initializers`, above, puts its `get` here.
 lookups: dict[str, Callable] = {}
 
 AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
 SYNCHRONIZATIONS = (None, "none", "on_read", "on_write", "auto")
+
+
+def _setting(name: str, must: str, kind: type[Exception], doc: str) -> Any:
+    """Return a property that takes a bool, or else a function or None, as `must` says."""
+
+    def put(self, value):
+        fits = isinstance(value, bool) if kind is TypeError else value is None or callable(value)
+        if not fits:
+            raise argument_error(name, must, value, self, kind)
+        setattr(self, f"_{name}", value)
+
+    return property(lambda self: getattr(self, f"_{name}"), put, doc=doc)
 
 
 class Variable:
@@ -71,7 +84,7 @@ class Variable:
             "synchronization", synchronization, SYNCHRONIZATIONS, owner=self
         )
         self.regularizer = None
-        self._constraint = None
+        self.constraint = None
         self.overwrite_with_gradient = False
         self._layout = placement.sharding(layout)
         # True when somebody outside may hold the very array that is stored here: it is then
@@ -230,27 +243,18 @@ class Variable:
         """The number of elements."""
         return int(np.prod(self._shape, dtype=np.int64))
 
-    @property
-    def constraint(self):
-        """What is applied to the value after each update by an optimizer, or None."""
-        return self._constraint
-
-    @constraint.setter
-    def constraint(self, value):
-        if value is not None and not callable(value):
-            raise ValueError(f"`constraint` must be callable.\nReceived: constraint={value!r}")
-        self._constraint = value
-
-    @property
-    def regularizer(self):
-        """What maps the value to a penalty that is added to the loss, or None."""
-        return self._regularizer
-
-    @regularizer.setter
-    def regularizer(self, value):
-        if value is not None and not callable(value):
-            raise ValueError(f"`regularizer` must be callable.\nReceived: regularizer={value!r}")
-        self._regularizer = value
+    constraint = _setting(
+        "constraint", "be callable or None", ValueError,
+        "What is applied to the value after each update by an optimizer, or None.",
+    )  # fmt: skip
+    regularizer = _setting(
+        "regularizer", "be callable or None", ValueError,
+        "What maps the value to a penalty that is added to the loss, or None.",
+    )  # fmt: skip
+    overwrite_with_gradient = _setting(
+        "overwrite_with_gradient", "be a bool", TypeError,
+        "Whether an optimizer puts the gradient in the value's place.",
+    )  # fmt: skip
 
     # Conversions. Operators come from kerata.ops, whose promotion rules they follow.
 
@@ -280,10 +284,8 @@ class Variable:
 
     def __repr__(self):
         scope = scopes.current_scope()
-        shown = "traced" if scope is not None else np.asarray(self._array)
-        return (
-            f"<Variable path={self.path}, shape={self._shape}, dtype={self._dtype}, value={shown}>"
-        )
+        shown = "" if scope is not None else f", value={np.asarray(self._array)}"
+        return f"<Variable path={self.path}, shape={self._shape}, dtype={self._dtype}{shown}>"
 
     def __deepcopy__(self, memo):
         twin = object.__new__(type(self))

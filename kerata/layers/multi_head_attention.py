@@ -107,8 +107,11 @@ class _HeadedAttention(Layer):
 
     def _attend(self, query, key, value, mask, is_causal, training, return_scores):
         """Call `_compute_attention`, which a subclass may have written for masks alone."""
-        options = {"training": training, "return_attention_scores": return_scores}
-        if "use_causal_mask" in inspect.signature(self._compute_attention).parameters:
+        options = {"training": training}
+        accepted = inspect.signature(self._compute_attention).parameters
+        if "return_attention_scores" in accepted:
+            options["return_attention_scores"] = return_scores
+        if "use_causal_mask" in accepted:
             options["use_causal_mask"] = is_causal
         elif is_causal:
             past = jnp.arange(query.shape[1])[:, None] >= jnp.arange(key.shape[1])

@@ -233,8 +233,10 @@ class Sequential(Model):
         """Make a model from what `get_config` returned."""
         from kerata.engine.configurable import custom_object_scope
 
+        if not {"name", "layers"} <= config.keys():
+            raise ValueError(f"The config needs `name` and `layers`.\nReceived: {list(config)}")
         with custom_object_scope(custom_objects or {}):
-            model = cls(name=config.get("name"))
+            model = cls(name=config["name"])
             if "dtype" in config:
                 model.dtype_policy = deserialize(config["dtype"])
             for entry in config["layers"]:

@@ -126,7 +126,7 @@ def while_loop(cond, body, loop_vars, maximum_iterations=None):
     def condition(carry):
         count, variables, loop = carry
         (more, _) = goes_on(variables, *loop)
-        more = jnp.asarray(more).reshape(()).astype(bool)
+        more = _scalar("cond", jnp.squeeze(more)).astype(bool)
         return more if maximum_iterations is None else more & (count < maximum_iterations)
 
     def advance(carry):

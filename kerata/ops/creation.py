@@ -5,7 +5,7 @@
 
 import jax.numpy as jnp
 
-from kerata.engine.dtypes import canonical, result_type, standardize_dtype
+from kerata.engine.dtypes import canonical, dtype_of, is_float, result_type, standardize_dtype
 from kerata.engine.errors import argument_error, int_tuple, non_negative_int
 from kerata.engine.op import op
 from kerata.ops.arguments import array
@@ -158,7 +158,7 @@ def eye(N, M=None, k=0, dtype=None):
 
 def _count(name, n) -> int:
     """Return a number of rows or columns, checked."""
-    if isinstance(n, float):
+    if is_float(dtype_of(n)):
         raise argument_error(name, "be an integer", n, kind=TypeError)
     return non_negative_int(name, n)
 

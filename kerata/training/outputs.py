@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable
 
 from kerata.engine import tree
-from kerata.engine.errors import nearest
+from kerata.engine.errors import UnknownKeyError, nearest
 
 _MISSING = object()
 
@@ -131,7 +131,7 @@ class OutputMap:
         if unknown:
             close = nearest(unknown[0], [n for n in names if isinstance(n, str)], n=1)
             hint = f"\nDid you mean {close[0]!r}?" if close else ""
-            raise ValueError(
+            raise UnknownKeyError(
                 f"The keys of `{argument}` must be names of outputs: {list(names)}.\n"
                 f"Received: {argument} with keys {list(value)}{hint}"
             )

@@ -53,6 +53,7 @@ def test_a_call_is_recorded_and_can_be_replayed():
         ([(None, 3), (None, 3)], lambda x, y: jnp.concatenate([x, y]), (None, 3)),
         ([(None, 3), (5, 3)], lambda x, y: x + y, (5, 3)),
         ([(None, 3), (1, 3)], lambda x, y: x + y, (None, 3)),
+        ([(None, 3), (2, None)], lambda x, y: x + y, (2, 3)),
         # A table of 100 rows cut to the length of the input.
         ([(None, None, 4)], lambda x: x + jnp.ones((100, 4))[: x.shape[1]], (None, None, 4)),
         # A cut that looks fixed for long inputs.

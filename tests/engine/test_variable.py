@@ -91,6 +91,26 @@ def test_a_traced_value_cannot_start_or_enter_a_variable_under_plain_jax():
     with pytest.raises(StateError, match="being traced"):
         jax.jit(lambda x: kerata.Variable(x).value)(1.0)
     assert v.numpy() == 0
+    assert issubclass(StateError, ValueError)
+
+
+def test_what_is_set_on_a_variable_is_checked():
+    v = kerata.Variable([1.0], name="v")
+    v.overwrite_with_gradient = True
+    for name, value, kind in (
+        ("overwrite_with_gradient", "true", TypeError),
+        ("constraint", 3, ValueError),
+        ("regularizer", "no name of a function", ValueError),
+    ):
+        with pytest.raises(kind, match=f"'v': `{name}` must be"):
+            setattr(v, name, value)
+    assert v.overwrite_with_gradient is True and v.constraint is None
+
+
+def test_in_a_scope_the_repr_shows_no_value():
+    v = kerata.Variable([1.0], name="v")
+    with kerata.StatelessScope():
+        assert repr(v) == "<Variable path=v, shape=(1,), dtype=float32>"
 
 
 def test_reads_are_cast_in_an_autocast_scope():

@@ -306,14 +306,9 @@ def test_subclasses_may_attend_in_their_own_way(data, name):
     masks = []
 
     class Own(base):
-        def _compute_attention(
-            self, query, key, value, attention_mask=None, training=None,
-            return_attention_scores=False,
-        ):  # fmt: skip
+        def _compute_attention(self, query, key, value, attention_mask=None, training=None):
             masks.append(attention_mask)
-            return super()._compute_attention(
-                query, key, value, attention_mask, training, return_attention_scores
-            )
+            return super()._compute_attention(query, key, value, attention_mask, training)
 
     plain, own, x = base(*sizes), Own(*sizes), data(1, 4, 5)
     expected = plain(x, x, use_causal_mask=True)

@@ -261,3 +261,11 @@ def test_sizes_that_only_the_first_batch_had_may_differ(tmp_path):
     assert again.predict(np.ones((1, 9, 2)), verbose=0).shape == (1, 1)
     with pytest.raises(ValueError, match="Dense"):
         model.predict(np.ones((4, 5, 3)), verbose=0)
+
+
+@pytest.mark.parametrize("missing", ["name", "layers"])
+def test_a_config_must_have_a_name_and_layers(missing):
+    config = kerata.Sequential([layers.Dense(1)]).get_config()
+    del config[missing]
+    with pytest.raises(ValueError, match="needs `name` and `layers`"):
+        kerata.Sequential.from_config(config)

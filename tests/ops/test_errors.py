@@ -35,6 +35,8 @@ MISTAKES = [
     (lambda: ops.zeros((2, None)), "shape"),
     (lambda: ops.zeros((2,), dtype="float31"), "dtype"),
     (lambda: ops.eye(2.5), "N"),
+    (lambda: ops.eye(jnp.float32(2)), "`N` must be an integer"),
+    (lambda: ops.while_loop(lambda x: x < 3, lambda x: x + 1, X), "`cond` must be a scalar"),
     (lambda: ops.meshgrid(X, indexing="yx"), "indexing"),
     (lambda: ops.vander(X), "one axis"),
     (lambda: ops.reshape(X, (4, 2)), r"newshape.*\(2, 3\)"),
