@@ -336,8 +336,10 @@ class Dataset(Sources):
     def split(self, left_size, shuffle: bool = False, seed: int | None = None):
         """Return two data sets that share no element.
 
-        The elements are parted by their order in the first pass; where the data set is shuffled
-        anew in each pass, what one part holds still stays the same.
+        The elements are parted by their order in the first pass; what one part holds stays the
+        same. Its order and random numbers are those of each pass, where elements can be read in
+        any order; where not, and after `shuffle().batch()`, always those of the first: then
+        split first, and shuffle the parts.
 
         Args:
             left_size: elements in the first one: a share in (0, 1), or a number.
@@ -355,11 +357,34 @@ class Dataset(Sources):
         if count == UNKNOWN:
             count = sum(1 for _ in self.iterate(0))
         left, _ = sizes(left_size, None, count, "split()")
-        fixed = Dataset(lambda epoch: self._make((0,)), count, (self,))
-        fixed._reshuffled = False
+        fixed, first = self, self._make((0,))
+        if self._reshuffled or not isinstance(first, grain.MapDataset):
+            rows = nodes.origins(first)
+            if rows is not None and len(np.unique(rows)) == count:
+                if shuffle:
+                    own = make_default_seed() if seed is None else seed
+                    rows = np.random.default_rng(own).permutation(rows)
+                return self._of_rows(rows[:left]), self._of_rows(rows[left:])
+            if self._reshuffled:
+                warnings.warn(
+                    "split() comes after shuffle() of data that cannot be told apart any more: the "
+                    "parts have the same order and random numbers in each pass.\nCall split() "
+                    "before, and shuffle() for the part to train on.",
+                    stacklevel=2,
+                )
+            fixed = Dataset(lambda epoch: self._make((0,)), count, (self,))
+            fixed._reshuffled = False
         if shuffle:
             fixed = fixed.shuffle(count, seed, reshuffle_each_iteration=False)
         return fixed.take(left), fixed.skip(left)
+
+    def _of_rows(self, rows: np.ndarray) -> "Dataset":
+        """Return the elements made of certain rows, in the order of each pass."""
+
+        def make(epoch, parent):
+            return nodes.Reordered(parent, np.flatnonzero(np.isin(nodes.origins(parent), rows)))
+
+        return self._then(make, len(rows))
 
     # Data sets of data sets.
 

@@ -39,6 +39,16 @@ def gather(node: grain.MapDataset, indices: np.ndarray):
     return node.gather(indices) if isinstance(node, Node) else Node.gather(node, indices)  # type: ignore[arg-type]
 
 
+def origins(node) -> np.ndarray | None:
+    """Return the number of the row that each element is made of; None where rows are mixed."""
+    if isinstance(node, Slices):
+        return np.arange(len(node))
+    if not isinstance(node, (Reordered, Mapped, Ahead)):
+        return None
+    found = origins(node._parent)
+    return found[node.order] if found is not None and isinstance(node, Reordered) else found
+
+
 class Slices(Node):
     """Rows of arrays.
 

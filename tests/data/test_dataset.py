@@ -412,8 +412,8 @@ def test_repeat_ends_where_a_generator_has_no_more():
 
 @both
 def test_split(source):
-    dataset = source(10).shuffle(10, seed=2)
-    left, right = dataset.split(0.8)
+    dataset = source(10)
+    left, right = dataset.shuffle(10, seed=2, reshuffle_each_iteration=False).split(0.8)
     for _ in range(2):
         assert len(values(left)) == 8
         assert sorted(values(left) + values(right)) == list(range(10))
@@ -422,6 +422,33 @@ def test_split(source):
     for size in (0, 10, 1.5, 0.01):
         with pytest.raises(ValueError, match="samples below 10|samples for both parts"):
             source(10).split(size)
+
+
+@pytest.mark.parametrize("at_random", [False, True])
+def test_parts_of_a_split_hold_the_same_elements_in_the_order_of_each_pass(at_random):
+    dataset = Dataset.range(20).shuffle(20, seed=2).map(lambda x: x).prefetch(1)
+    left, right = dataset.split(0.7, shuffle=at_random, seed=1)
+    assert len(left) == 14
+    first, held, again, others = values(left), values(right), values(left), values(right)
+    assert sorted(first) == sorted(again) and first != again
+    assert sorted(held) == sorted(others)
+    assert sorted(first + held) == list(range(20))
+    assert sorted(values(right.split(2)[0]) + values(right.split(2)[1])) == sorted(held)
+
+
+@both
+def test_the_order_is_fixed_where_a_split_cannot_tell_elements_apart(source):
+    batches = source(8).shuffle(8, seed=1).batch(2)
+    with pytest.warns(UserWarning, match="before, and shuffle"):
+        left, right = batches.split(1)
+    first = values(left) + values(right)
+    assert first == values(left) + values(right)
+    assert sorted(sum(first, [])) == list(range(8))
+
+
+def test_parts_of_a_split_draw_anew_in_each_pass():
+    left, _ = Dataset.range(4).map(lambda x: kerata.random.uniform(())).split(2)
+    assert not set(values(left)) & set(values(left))
 
 
 def test_files(tmp_path):
