@@ -4,17 +4,19 @@ Everything is unpacked into a folder of its own beside the target, checked, and 
 """
 
 import contextlib
+import errno
+import lzma
 import ntpath
 import os
+import secrets
 import shutil
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from typing import IO
 
-from kerata.engine.errors import one_of
+from kerata.engine.errors import argument_error, one_of
 
 _FORMATS = ("auto", "tar", "zip", "tar.gz", "tgz", "tar.bz2", "tar.xz")
 # What is unpacked may be this many times as large as the archive, and this many bytes more.
@@ -37,7 +39,8 @@ def extract_archive(path, target, archive_format="auto") -> bool:
 
     Raises:
         ValueError: if the archive is damaged, too large for its size, or has members that would
-            lie outside of the folder or are devices. Nothing is unpacked then.
+            lie outside of the folder or are devices, or if the folder has a folder where the
+            archive has a file, or the reverse. Nothing is unpacked then.
     """
     formats = [archive_format] if isinstance(archive_format, str) else list(archive_format or ())
     for each in formats:
@@ -49,24 +52,33 @@ def extract_archive(path, target, archive_format="auto") -> bool:
         opened = _members_of_zip
     if opened is None:
         return False
-    target = os.path.abspath(target)
+    target = os.path.realpath(target)
     os.makedirs(os.path.dirname(target), exist_ok=True)
-    fresh = tempfile.mkdtemp(prefix=".unpacking.", dir=os.path.dirname(target))
+    fresh = os.path.join(os.path.dirname(target), f".unpacking.{secrets.token_hex(8)}")
+    os.mkdir(fresh)
     try:
         with _damage_named(path):
             _unpack(opened(path), fresh, _RATIO * os.path.getsize(path) + _SLACK, path)
-        os.chmod(fresh, 0o777 & ~_umask())
+        _check_room(fresh, target)
         _move(fresh, target)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return True
 
 
+_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError)
+# Numbers of the errors of files that damage explains: decompressors give none; the others come of
+# members that take each other's place.
+_OF_DAMAGE = (None, errno.EEXIST, errno.EISDIR, errno.ENOTDIR)
+
+
 @contextlib.contextmanager
 def _damage_named(path) -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno not in _OF_DAMAGE:
+            raise
         raise ValueError(
             f"The archive is damaged, and was not unpacked: {error}\nReceived: {os.fspath(path)!r}"
         ) from error
@@ -101,6 +113,8 @@ def _members_of_tar(path) -> Iterator[_Member]:
             )
             contents = archive.extractfile(info) if kind == "file" else None
             yield info.name, kind, contents, info.linkname
+        # The checksum of a compressed archive comes at its end.
+        yield ".", "rest", archive.fileobj, ""  # type: ignore[misc]
 
 
 _TAR_KINDS = (("isreg", "file"), ("isdir", "folder"), ("issym", "link"), ("islnk", "hard link"))
@@ -120,6 +134,9 @@ def _unpack(members: Iterator[_Member], folder: str, most: int, path) -> None:
             os.makedirs(place, exist_ok=True)
         elif kind == "link":
             links.append((name, place, link))
+        elif kind == "rest":
+            with open(os.devnull, "wb") as nowhere:
+                left = _copy(contents, nowhere, left)
         elif kind in ("file", "hard link"):
             os.makedirs(os.path.dirname(place), exist_ok=True)
             if kind == "hard link":
@@ -131,13 +148,18 @@ def _unpack(members: Iterator[_Member], folder: str, most: int, path) -> None:
             raise _refuse(f"it holds a {kind}", name, path)
         if left < 0:
             raise _refuse(f"it holds more than {most:,} bytes", name, path)
-    # Links come last, so that nothing is written through one, and are looked at when all are there.
-    for _, place, link in links:
-        os.makedirs(os.path.dirname(place), exist_ok=True)
+    # Links come last, so that no file is written through one. Where they lead is known when all
+    # are there.
+    for name, place, link in links:
+        parent = os.path.dirname(place)
+        if os.path.realpath(parent) != os.path.normpath(parent):
+            raise _refuse("it holds a link behind another link", name, path)
+        if os.path.isabs(link):
+            raise _refuse(f"it holds a link to {link!r}, outside of the target folder", name, path)
+        os.makedirs(parent, exist_ok=True)
         os.symlink(link, place)
     for name, place, link in links:
-        real = os.path.realpath(place)
-        if os.path.isabs(link) or os.path.commonpath([real, folder]) != folder:
+        if os.path.commonpath([os.path.realpath(place), folder]) != folder:
             raise _refuse(f"it holds a link to {link!r}, outside of the target folder", name, path)
 
 
@@ -165,19 +187,24 @@ def _copy(source, target: IO[bytes], left: int) -> int:
     return left
 
 
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)
+
+
+def _check_room(source: str, target: str) -> None:
+    """Raise if moving would put a file in the place of a folder, or the reverse."""
+    if not os.path.lexists(target):
+        return
+    if _is_folder(source) != _is_folder(target):
+        must = "have no folder where the archive has a file, nor the reverse"
+        raise argument_error("target", must, target, "extract_archive()")
+    for name in os.listdir(source) if _is_folder(source) else ():
+        _check_room(os.path.join(source, name), os.path.join(target, name))
+
+
 def _move(source: str, target: str) -> None:
-    """Move a folder to a place where there may be one already; what else is in that one stays."""
-    if os.path.islink(target) or not os.path.isdir(target):
+    """Move a file or folder; what else is in a folder that is there already stays."""
+    if not (_is_folder(source) and _is_folder(target)):
         return os.replace(source, target)
     for name in os.listdir(source):
-        place, inner = os.path.join(source, name), os.path.join(target, name)
-        if os.path.isdir(place) and not os.path.islink(place):
-            _move(place, inner)
-        else:
-            os.replace(place, inner)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        _move(os.path.join(source, name), os.path.join(target, name))

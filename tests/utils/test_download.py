@@ -418,6 +418,7 @@ def test_a_new_archive_is_unpacked_over_the_old_one(fetch, server, tmp_path):
             ),
             "a link to 'b/../../secret'",
         ),
+        (make_tar([*FILES, special("a.txt", tarfile.SYMTYPE, "b")]), "damaged"),
         (make_tar(FILES)[:-30], "damaged"),
         (make_tar([("a", np.random.default_rng(0).bytes(9000))], "w")[:5000], "damaged"),
     ],
@@ -438,6 +439,47 @@ def test_nothing_is_written_through_a_link(tmp_path):
     with pytest.raises((ValueError, OSError)):
         archives.extract_archive(tmp_path / "archive", tmp_path / "target")
     assert left_in(tmp_path) == ["archive"]
+
+
+@pytest.mark.parametrize("first", ["../outside", "{}/outside", "."])
+def test_no_link_is_made_behind_a_link(tmp_path, first):
+    (tmp_path / "outside").mkdir()
+    for name in ("l/keys", "l/new/keys"):
+        links = [("l", first.format(tmp_path)), (name, "evil")]
+        data = make_tar([special(place, tarfile.SYMTYPE, to) for place, to in links])
+        (tmp_path / "archive").write_bytes(data)
+        with pytest.raises(ValueError, match="a link to|behind another link"):
+            archives.extract_archive(tmp_path / "archive", tmp_path / "target")
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["archive", "outside"]
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
+def test_a_wrong_checksum_is_damage(tmp_path, mode):
+    data = bytearray(make_tar([("noise", DATA * 10)], mode))
+    data[-1000] ^= 1
+    (tmp_path / "archive").write_bytes(data)
+    with pytest.raises(ValueError, match="(?s)damaged.*Received: .*archive"):
+        archives.extract_archive(tmp_path / "archive", tmp_path / "target")
+    assert left_in(tmp_path) == ["archive"]
+
+
+@pytest.mark.parametrize("there, name", [("b/file", "b"), ("b", "b/file")])
+def test_conflicts_are_found_before_anything_is_moved(tmp_path, there, name):
+    (tmp_path / "target" / there).parent.mkdir(parents=True)
+    (tmp_path / "target" / there).write_text("mine")
+    (tmp_path / "archive").write_bytes(make_tar([("a", b""), (name, b""), ("c", b"")]))
+    with pytest.raises(ValueError, match="`target` must have no folder where .*\nReceived: .*b'"):
+        archives.extract_archive(tmp_path / "archive", tmp_path / "target")
+    assert left_in(tmp_path / "target") == [pathlib.Path(there).name]
+
+
+def test_a_target_behind_a_link(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "umask", None)  # it is of all threads
+    (tmp_path / "real").mkdir()
+    (tmp_path / "target").symlink_to("real")
+    (tmp_path / "archive").write_bytes(make_tar(FILES))
+    assert archives.extract_archive(tmp_path / "archive", tmp_path / "target")
+    assert left_in(tmp_path / "real") == ["a.txt", "c.txt"]
 
 
 def test_links_inside_are_kept(tmp_path):
