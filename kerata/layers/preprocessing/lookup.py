@@ -7,7 +7,13 @@ from itertools import chain
 import numpy as np
 
 from kerata.engine import settings
-from kerata.engine.errors import UnsafeModelError, argument_error, non_negative_int, one_of
+from kerata.engine.errors import (
+    UnsafeModelError,
+    argument_error,
+    non_negative_int,
+    one_of,
+    positive_int,
+)
 from kerata.layers.preprocessing import hashes, host
 from kerata.layers.preprocessing.host import NOTHING, HostLayer
 
@@ -40,8 +46,10 @@ class Lookup(HostLayer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if max_tokens is not None and max_tokens <= 1:
-            raise argument_error("max_tokens", "be greater than 1, or None", max_tokens, self)
+        if max_tokens is not None:
+            max_tokens = positive_int("max_tokens", max_tokens, self)
+            if max_tokens == 1:
+                raise argument_error("max_tokens", "be greater than 1, or None", max_tokens, self)
         if pad_to_max_tokens and max_tokens is None:
             raise argument_error("max_tokens", "be given to be padded to", max_tokens, self)
         if sparse:
@@ -123,6 +131,8 @@ class Lookup(HostLayer):
             raise argument_error("idf_weights", must, idf_weights, self)
         if isinstance(vocabulary, (str, os.PathLike)):
             vocabulary = self._read(os.fspath(vocabulary))
+            while vocabulary and not vocabulary[-1]:  # a text ends with a line break, or more
+                vocabulary.pop()
         tokens = host.array_of(vocabulary).ravel().tolist()
         if not tokens:
             raise argument_error("vocabulary", "hold at least one token", vocabulary, self)
@@ -139,10 +149,8 @@ class Lookup(HostLayer):
         if not os.path.exists(path):
             raise ValueError(f"{self._title()}: there is no such file.\nReceived: {path!r}")
         with open(path, encoding="utf-8", newline="\n") as file:
-            lines = [line.rstrip("\r") for line in file.read().split("\n")]
-        while lines and not lines[-1]:
-            lines.pop()
-        return lines
+            text = file.read()
+        return [line.rstrip("\r") for line in text.split("\n")] if text else []
 
     def _check_tokens(self, tokens) -> None:
         repeated = [t for t, n in Counter(tokens).items() if n > 1]
@@ -207,6 +215,9 @@ class Lookup(HostLayer):
         # Texts are cut into words as bytes; and other libraries give bytes.
         encoded = {t.encode(): i for t, i in index.items() if isinstance(t, str)}
         self._bytes_table = _Table(encoded, unknown)
+        if self.invert:
+            kind = object if self.vocabulary_dtype == "string" else None
+            self._inverse = np.array([*self.get_vocabulary(), self.oov_token], kind)
 
     # Learning it.
 
@@ -288,21 +299,22 @@ class Lookup(HostLayer):
         return self.max_tokens if self.pad_to_max_tokens else self._frozen_vocab_size
 
     def _known_depth(self) -> int:
-        depth = self._depth()
-        if depth is None:
+        depth, weighs = self._depth(), self.output_mode == "tf_idf"
+        if depth is None or (weighs and self.idf_weights is None):
+            other = "" if weighs else ", or give pad_to_max_tokens=True"
             raise RuntimeError(
                 f"{self._title()} needs a vocabulary before it is called with "
-                f"output_mode={self.output_mode!r}: the width of its outputs follows from it.\n"
-                "Call adapt() or set_vocabulary(), or give pad_to_max_tokens=True."
+                f"output_mode={self.output_mode!r}: its outputs follow from that.\n"
+                f"Call adapt() or set_vocabulary(){other}."
             )
         return depth
 
     def compute(self, inputs) -> np.ndarray:
         array = host.array_of(inputs)
         if self.invert:
-            table = np.array([*self.get_vocabulary(), self.oov_token])
-            known = (array >= 0) & (array < len(table) - 1)
-            return table[np.where(known, array, len(table) - 1).astype("int64")]
+            unknown = len(self._inverse) - 1
+            known = (array >= 0) & (array < unknown)
+            return self._inverse[np.where(known, array, unknown).astype("int64")]
         tokens = self._token_list(array)
         is_bytes = any(issubclass(kind, bytes) for kind in set(map(type, tokens)))
         tokens = self._as_bytes(tokens) if is_bytes else tokens

@@ -5,7 +5,7 @@ from itertools import chain
 
 import numpy as np
 
-from kerata.engine.errors import argument_error, one_of
+from kerata.engine.errors import argument_error, is_int, one_of, positive_int
 from kerata.layers.preprocessing import host
 from kerata.layers.preprocessing.lookup import MODES, StringLookup, refuse_path
 
@@ -86,11 +86,12 @@ class TextVectorization(host.HostLayer):
             one_of("standardize", standardize, (*_STANDARDS, None), self)
         if not callable(split):
             one_of("split", split, (*_SPLITS, None), self)
-        sizes = range(1, ngrams + 1) if isinstance(ngrams, int) else ngrams
+        sizes = tuple(range(1, ngrams + 1)) if is_int(ngrams) else ngrams
         if sizes is not None and not (
-            isinstance(sizes, (tuple, list, range)) and all(isinstance(n, int) for n in sizes)
+            isinstance(sizes, (tuple, list)) and sizes and all(is_int(n) and n > 0 for n in sizes)
         ):
-            raise argument_error("ngrams", "be an integer or a tuple of them", ngrams, self)
+            must = "be a positive integer or a tuple of them"
+            raise argument_error("ngrams", must, ngrams, self)
         self._sizes = sizes if sizes is None else tuple(sizes)
         self._lookup_layer = StringLookup(
             max_tokens=max_tokens,
@@ -104,11 +105,13 @@ class TextVectorization(host.HostLayer):
             **saved,
         )
         self.output_mode = one_of("output_mode", self._lookup_layer.output_mode, MODES, self)
-        if output_sequence_length is not None and (
-            self.output_mode != "int" or not isinstance(output_sequence_length, int)
-        ):
-            must = 'be an integer, with output_mode="int", or None'
-            raise argument_error("output_sequence_length", must, output_sequence_length, self)
+        if output_sequence_length is not None:
+            output_sequence_length = positive_int(
+                "output_sequence_length", output_sequence_length, self
+            )
+            if self.output_mode != "int":
+                must = 'be None unless output_mode="int"'
+                raise argument_error("output_sequence_length", must, output_sequence_length, self)
         self.standardize = standardize
         self.split = split
         self.ngrams = tuple(ngrams) if isinstance(ngrams, list) else ngrams
@@ -184,13 +187,14 @@ class TextVectorization(host.HostLayer):
                 )
             outer = outer[:-1]
         texts = self._standardized(array)
+        rows: list
         if callable(self.split):
             found = self.split(self._text_array(texts))
             rows = [host.as_bytes(list(row), self.encoding) for row in found]
         elif self.split == "whitespace":
             rows = [text.split() for text in texts]
         elif self.split == "character":
-            rows = list(map(list, self._text_array(texts).tolist()))
+            rows = [list(text.decode("utf-8", "replace")) for text in texts]
         else:
             width = array.shape[-1] if array.ndim > 1 else 1
             rows = [texts[i : i + width] for i in range(0, len(texts), width)]
@@ -217,7 +221,8 @@ class TextVectorization(host.HostLayer):
 
     @staticmethod
     def _text_array(texts: list[bytes]) -> np.ndarray:
-        return np.array([t.decode("utf-8", "replace") for t in texts], str)
+        # In strings of a fixed width each would take the room of the longest.
+        return np.array([t.decode("utf-8", "replace") for t in texts], np.dtypes.StringDType())
 
     # From tokens to numbers.
 

@@ -112,6 +112,31 @@ def test_files(tmp_path):
         layer.save_assets(tmp_path)
 
 
+@pytest.mark.parametrize("mode", ["int", "tf_idf"])
+def test_an_empty_token_at_the_end_is_saved(mode, tmp_path):
+    model = kerata.Sequential([kerata.Input((2,), dtype="string")])
+    model.add(layers.StringLookup(output_mode=mode, name="lookup"))
+    model.layers[0].adapt(["a", "a", ""])
+    model.save(tmp_path / "model.keras")
+    twin = kerata.saving.load_model(tmp_path / "model.keras")
+    assert twin.layers[0].get_vocabulary() == ["[UNK]", "a", ""]
+    np.testing.assert_array_equal(twin([["a", ""]]), model([["a", ""]]))
+
+
+def test_a_vocabulary_of_nothing_is_saved(tmp_path):
+    layer = layers.IntegerLookup(num_oov_indices=0)
+    layer.save_assets(tmp_path)
+    layer.load_assets(tmp_path)
+    assert layer.get_vocabulary() == []
+
+
+def test_inverse_table_follows_the_vocabulary():
+    layer = layers.StringLookup(vocabulary=["a"], invert=True)
+    assert layer([1]).dtype == object  # in strings of a fixed width the longest sets the size
+    layer.set_vocabulary(["b", "a long one"])
+    assert layer([1, 2, 3]).tolist() == ["b", "a long one", "[UNK]"]
+
+
 def test_a_vocabulary_in_use_keeps_its_size():
     layer = layers.StringLookup(output_mode="multi_hot")
     layer.adapt(["a", "b"])
@@ -144,6 +169,11 @@ def test_a_vocabulary_in_use_keeps_its_size():
             lambda: layers.StringLookup(output_mode="count")(["a"]),
             RuntimeError,
             "needs a vocabulary",
+        ),
+        (
+            lambda: layers.StringLookup(4, output_mode="tf_idf", pad_to_max_tokens=True)(["a"]),
+            RuntimeError,
+            r"needs a vocabulary.*adapt\(\)",
         ),
         (
             lambda: kerata.jit(lookup(invert=True))(np.array([1])),

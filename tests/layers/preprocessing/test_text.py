@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,7 @@ def test_one_hot_has_no_vector_for_padding():
 
 
 def bars(texts):
-    assert texts.dtype.kind == "U"
+    assert isinstance(texts, np.ndarray) and isinstance(texts[0], str)
     return [text.split("|") for text in texts]
 
 
@@ -76,6 +77,24 @@ def test_functions_of_the_users_own():
     layer.adapt(["a1|b", "b"])
     assert layer.get_vocabulary() == ["", "[UNK]", "b", "a"]
     assert layer(["b|c|1a"]).tolist() == [[2, 1, 3]]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"split": "character"},
+        {"split": lambda texts: [text.split() for text in texts]},
+        {"standardize": lambda texts: texts},
+    ],
+)
+def test_one_long_text_does_not_widen_the_others(options):
+    layer = layers.TextVectorization(**options)
+    texts = ["ab"] * 1000 + ["ab" * 5000]
+    tracemalloc.start()
+    layer.adapt(texts)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4_000_000  # 1001 texts of 10,000 characters would take 40 MB
 
 
 def test_learning_from_batches():
@@ -94,6 +113,13 @@ def test_learning_from_batches():
         (lambda: layers.TextVectorization(standardize="upper"), ValueError, "standardize"),
         (lambda: layers.TextVectorization(split="commas"), ValueError, "split"),
         (lambda: layers.TextVectorization(ngrams="2"), ValueError, "ngrams"),
+        (lambda: layers.TextVectorization(ngrams=0), ValueError, "ngrams"),
+        (lambda: layers.TextVectorization(max_tokens="5"), ValueError, "max_tokens"),
+        (
+            lambda: layers.TextVectorization(output_sequence_length=-3),
+            ValueError,
+            "output_sequence_length.*positive",
+        ),
         (lambda: layers.TextVectorization(ragged=True), ValueError, "ragged"),
         (
             lambda: layers.TextVectorization(output_mode="count", output_sequence_length=3),
