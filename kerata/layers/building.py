@@ -196,6 +196,8 @@ class Building:
         variable.regularizer = regularizers.get(given["regularizer"])
         variable.constraint = constraints.get(given["constraint"])
         variable.overwrite_with_gradient = overwrite_with_gradient
+        # A layer may be frozen before it has weights; thawing it brings back what training changes.
+        variable.trainable = variable.trainable and self.trainable
         self._own_variables.append(variable)
         return variable
 

@@ -89,22 +89,33 @@ class State:
     @property
     def trainable_variables(self) -> list[Variable]:
         """The variables that training changes."""
-        return [v for v in self.variables if v.trainable] if self.trainable else []
+        trained = self._trained_ids()
+        return [v for v in self.variables if id(v) in trained]
+
+    def _trained_ids(self) -> set[int]:
+        """The identities of the variables that training changes: those of frozen layers are not."""
+        if not self.trainable:
+            return set()
+        found = {id(v) for v in self._own() if v.trainable}
+        return found.union(*(layer._trained_ids() for layer in self._layers))
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
         """The variables that training leaves alone, random seeds included."""
-        return [v for v in self.variables if not (v.trainable and self.trainable)]
+        trained = self._trained_ids()
+        return [v for v in self.variables if id(v) not in trained]
 
     @property
     def trainable_weights(self) -> list[Variable]:
         """The same as `trainable_variables`."""
-        return [v for v in self.weights if v.trainable] if self.trainable else []
+        trained = self._trained_ids()
+        return [v for v in self.weights if id(v) in trained]
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
         """`non_trainable_variables` without random seeds."""
-        return [v for v in self.weights if not (v.trainable and self.trainable)]
+        trained = self._trained_ids()
+        return [v for v in self.weights if id(v) not in trained]
 
     @property
     def metrics(self) -> list:
