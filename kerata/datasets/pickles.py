@@ -4,6 +4,7 @@ Unpickling runs whatever a file asks for. Here the few instructions that data ne
 one by one; there is no instruction that imports, calls or sets anything of Python's.
 """
 
+import re
 import struct
 
 import numpy as np
@@ -26,6 +27,8 @@ _BYTES = {b"C": "<B", b"B": "<I", b"\x8e": "<Q"}
 # Instructions for the memory: how the key is packed.
 _KEYS = {b"q": "<B", b"r": "<I", b"h": "<B", b"j": "<I"}
 _MARK = object()
+_DTYPE = re.compile("[biufcSUO][0-9]{1,9}")
+_DAMAGE = (LookupError, TypeError, ValueError, OverflowError, AttributeError, struct.error)
 
 
 def read(data: bytes, name: str = "the pickle"):
@@ -55,7 +58,7 @@ def read(data: bytes, name: str = "the pickle"):
         return _Machine(data).run()
     except _Refused as error:
         raise ValueError(f"{error}\nReceived: {name}") from None
-    except (IndexError, KeyError, TypeError, ValueError, struct.error, AttributeError) as error:
+    except _DAMAGE as error:
         raise ValueError(f"The file is damaged: {error}\nReceived: {name}") from error
 
 
@@ -216,10 +219,9 @@ def _pairs(items: list) -> dict:
 
 
 def _dtype(name: str) -> np.dtype:
-    dtype = np.dtype(str(name))
-    if dtype.kind not in "biufcSUO" or dtype.fields:
-        raise _Refused(f"The file holds an array of {dtype}, which no data needs.")
-    return dtype
+    if not _DTYPE.fullmatch(name):
+        raise _Refused(f"The file holds an array of {name!r}, which no data needs.")
+    return np.dtype(name)
 
 
 def _array(shape: tuple, dtype: np.dtype, columns_first: bool, contents) -> np.ndarray:

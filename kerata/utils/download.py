@@ -68,8 +68,8 @@ def get_file(
         Path of the file; with `extract` or `untar`, of the folder that it was unpacked into.
 
     Raises:
-        ValueError: if `origin` is missing, the hash is not that of the file, or the archive is
-            damaged or unsafe.
+        ValueError: if `origin` is missing, the hash is not that of the file, or what is to be
+            unpacked is no archive, or a damaged or unsafe one.
         OSError: if the file cannot be downloaded, or not be written.
 
     Example:
@@ -93,17 +93,29 @@ def get_file(
     if os.path.basename(name) in ("", ".", ".."):
         raise argument_error("fname", "name a file, for `origin` does not", fname, "get_file()")
     folder = os.path.join(_writable(cache_dir), cache_subdir)
-    file, unpacked = _places(os.path.join(folder, name), bool(fname), extract or untar)
+    file, unpacked = _places(
+        os.path.join(folder, name), bool(fname), bool(archive_format) and (extract or untar)
+    )
     os.makedirs(os.path.dirname(file), exist_ok=True)
     hidden = os.path.join(os.path.dirname(file), "." + os.path.basename(file))
-    with _locked(hidden + ".lock"):
-        fresh = force_download or not _is_good(file, file_hash, algorithm)
+    lock = hidden + ".lock"
+    found = not force_download and _is_good(file, file_hash, algorithm)
+    # A cache that can only be read holds no lock; where there is one, a folder may be half moved.
+    if found and (unpacked is None or (os.path.exists(unpacked) and not os.path.exists(lock))):
+        return unpacked or file
+    with _locked(lock):
+        fresh = force_download or not (found or _is_good(file, file_hash, algorithm))
         if fresh:
             _download(origin, file, hidden + ".part", file_hash, algorithm)
         if unpacked is None:
             return file
         if fresh or not os.path.exists(unpacked):
-            extract_archive(file, unpacked, archive_format)
+            if not extract_archive(file, unpacked, archive_format):
+                raise ValueError(
+                    "get_file(): the file cannot be unpacked, for it is no archive of this format."
+                    f"\nReceived: {file!r}, archive_format={archive_format!r}\n"
+                    "Look at what is in it; force_download=True downloads it again."
+                )
     return unpacked
 
 

@@ -91,6 +91,7 @@ def test_anything_else_is_refused(value):
         b"cnumpy.core.multiarray\n_reconstruct\n)RX\x01\x00\x00\x00a\x85R.",
         b"]}b.",
         b"cnumpy\ndtype\nX\x01\x00\x00\x00V\x85R.",
+        b"cnumpy\ndtype\nX\x08\x00\x00\x00(1,,1)f4\x85R.",
         b"(i__builtin__\neval\n.",
         b"P1\n.",
         b"\x82\x01.",

@@ -74,6 +74,17 @@ def test_a_file_with_another_hash_is_downloaded_again(fetch, server, tmp_path):
     assert fetch(file_hash=SHA.upper()) == DATA
 
 
+@pytest.mark.parametrize("options", [{}, {"file_hash": SHA}, {"extract": True}])
+def test_what_is_there_needs_no_lock(fetch, server, monkeypatch, tmp_path, options):
+    if "extract" in options:
+        server.files["/data"] = make_tar(FILES)
+    path = get_file("x", f"{server.url}/data", cache_dir=tmp_path, **options)
+    # As in a folder that can only be read.
+    monkeypatch.setattr(download, "_locked", None)
+    assert get_file("x", f"{server.url}/data", cache_dir=tmp_path, **options) == path
+    assert len(server.requests) == 1
+
+
 def test_wrong_hash_leaves_nothing(fetch, tmp_path):
     with pytest.raises(ValueError, match="sha256 must be 0000.*\nReceived: "):
         fetch(file_hash="0" * 64)
@@ -381,6 +392,17 @@ def test_a_new_archive_is_unpacked_over_the_old_one(fetch, server, tmp_path):
     get_file("x", f"{server.url}/data", extract=True, cache_dir=tmp_path, force_download=True)
     assert (path / "b" / "c.txt").read_bytes() == b"three"
     assert left_in(path) == ["a.txt", "c.txt", "d.txt", "mine.txt"]
+
+
+def test_what_is_no_archive_cannot_be_unpacked(server, tmp_path):
+    arguments = {"origin": f"{server.url}/data", "cache_dir": tmp_path, "extract": True}
+    for _ in range(2):
+        with pytest.raises(
+            ValueError, match="no archive of this format.\nReceived: .*data_archive"
+        ):
+            get_file(**arguments)
+    path = get_file(archive_format=None, **arguments)
+    assert pathlib.Path(path).read_bytes() == DATA
 
 
 @pytest.mark.parametrize(
