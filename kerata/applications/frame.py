@@ -33,7 +33,7 @@ class Frame:
         images: the input, a symbolic tensor.
         axis: axis of the channels.
         channels: number of channels of the images.
-        rows: number of their rows, or None.
+        rows: number of rows in `input_shape`, or None: models are named after it.
 
     Raises:
         ValueError: if the arguments are impossible, or contradict each other.
@@ -59,14 +59,16 @@ class Frame:
         one_of("pooling", self.pooling, (None, "avg", "max"), owner)
         fixed = self.top if fixed is None else fixed
         shape = check_shape(arguments["input_shape"], size, least, fixed, self.imagenet, owner)
+        self.axis = 1 if settings.image_data_format() == "channels_first" else -1
+        self.rows = shape[1 if self.axis == 1 else 0]
         tensor = arguments["input_tensor"]
         if isinstance(tensor, KerasTensor):
             self.images = tensor
+            owner = f"{owner} on `input_tensor`"
+            shape = check_shape(tensor.shape[1:], size, least, False, self.imagenet, owner)
         else:
             self.images = layers.Input(shape=shape, tensor=tensor)
-        self.axis = 1 if settings.image_data_format() == "channels_first" else -1
         self.channels = shape[0 if self.axis == 1 else -1]
-        self.rows = shape[1 if self.axis == 1 else 0]
 
     @property
     def imagenet(self) -> bool:

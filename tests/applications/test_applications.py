@@ -232,6 +232,13 @@ def test_input_tensor_and_saving(quick_weights, tmp_path):
     assert [v.path for v in again.weights] == [v.path for v in model.weights]
 
 
+def test_a_tensor_says_how_many_channels_there_are(quick_weights):
+    images = kerata.Input((64, 64, 1))
+    model = applications.ConvNeXtTiny(weights=None, include_top=False, input_tensor=images)
+    assert model.output_shape == (None, 2, 2, 768)
+    assert "convnext_tiny_prestem_normalization" not in [layer.name for layer in model.layers]
+
+
 def test_layers_of_the_architectures_are_saved():
     for layer in (
         applications.convnext.LayerScale(0.1, 4),
@@ -256,6 +263,11 @@ def test_layers_of_the_architectures_are_saved():
         ("ResNet50", {"input_shape": (64, 64, 3)}, r"be \(224, 224, 3\)"),
         ("ResNet50", {"include_top": False, "input_shape": (64, 64, 1)}, "have 3 channels"),
         ("ResNet50", {"weights": None, "input_shape": (64, 64)}, "have three numbers"),
+        (
+            "ResNet50",
+            {"weights": None, "input_tensor": kerata.Input((31, 32, 3))},
+            "on `input_tensor`: .* at least 32 rows",
+        ),
         ("ResNet50", {"weights": None, "input_shape": (None, None, 3)}, "known numbers of rows"),
         ("ResNet50", {"weights": None, "pooling": "mean"}, "`pooling` must be one of"),
         ("MobileNet", {"alpha": 0.3}, "`alpha` must be one of"),
