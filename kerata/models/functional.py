@@ -12,7 +12,8 @@ from kerata.engine import dtypes, tree
 from kerata.engine.configurable import deserialize, publish_as, serialize
 from kerata.engine.errors import unknown_name
 from kerata.engine.masks import get_mask, set_mask
-from kerata.engine.symbolic import FunctionCall, KerasTensor
+from kerata.engine.symbolic import FunctionCall, KerasTensor, record_call
+from kerata.layers.calling import call_signature
 from kerata.layers.input_layer import InputLayer
 from kerata.layers.layer import Layer, is_plain_numbers
 from kerata.models.function import Function, is_input, replay
@@ -123,16 +124,42 @@ def cut_of(model) -> Cut | None:
 
 
 def _runs_on_host_inside(operation) -> bool:
-    return getattr(operation, "_graph", None) is not None and any(
-        map(runs_on_host, operation._flatten_layers())
+    """Return whether an operation is a model to cut: nothing but a graph with host layers."""
+    return (
+        getattr(operation, "_graph", None) is not None
+        and operation._runs_its_graph()
+        and operation.activity_regularizer is None
+        and any(map(runs_on_host, operation._flatten_layers()))
     )
 
 
 def _inlined(operation, args, kwargs):
     """Call an operation; a model inside, part of which runs on the host, layer by layer."""
-    if _runs_on_host_inside(operation):
-        return _unpacked(operation._graph.run(arranged(operation, args[0]), _inlined))
-    return operation(*args, **kwargs)
+    if not _runs_on_host_inside(operation):
+        return operation(*args, **kwargs)
+    given = call_signature(type(operation).call).signature.bind(*args, **kwargs).arguments
+    flat, training = arranged(operation, given["inputs"]), given.get("training")
+    masks = given.get("mask")
+    if masks is not None:
+        flat = [
+            x if m is None or is_text(x) else record_call(_with_mask, (x, m), {})
+            for x, m in zip(flat, tree.flatten(masks), strict=True)
+        ]
+
+    def call(inner, args, kwargs):
+        if isinstance(inner, Layer) and call_signature(type(inner).call).has_training:
+            if training is not None and kwargs.get("training") is None:
+                kwargs = {**kwargs, "training": training}
+        return _inlined(inner, args, kwargs)
+
+    return _unpacked(operation._graph.run(flat, call))
+
+
+def _with_mask(x, mask):
+    """Return `x` with a mask attached, unless it has one."""
+    if get_mask(x) is None:
+        set_mask(x, mask)
+    return x
 
 
 def on_host(model, inputs) -> Prepared:
@@ -164,7 +191,22 @@ def arranged(model, inputs, as_given: bool = False) -> list:
             + (", …" if len(flat) > 4 else "")
             + (hint if len(flat) > len(wanted) == 1 else "")
         )
-    return [_fit(model, x, t, as_given) for x, t in zip(flat, wanted)]
+    exact = [as_given or known for known in _taken_on_host(graph)]
+    return [_fit(model, x, t, e) for x, t, e in zip(flat, wanted, exact)]
+
+
+def _taken_on_host(graph) -> list[bool]:
+    """Return for each input whether only host layers take it: they need integers of 64 bits."""
+    if not hasattr(graph, "taken_on_host"):
+        takers: dict[int, list] = {id(x): [None] for x in graph.outputs}
+        for node in graph.nodes:
+            for x in node.input_tensors:
+                takers.setdefault(id(x), []).append(node.operation)
+        graph.taken_on_host = [
+            all(runs_on_host(o) or _runs_on_host_inside(o) for o in takers.get(id(x), [None]))
+            for x in graph.inputs
+        ]
+    return graph.taken_on_host
 
 
 def _in_order(model, structure, inputs, names) -> list:

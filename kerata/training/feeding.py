@@ -255,7 +255,9 @@ class DatasetFeed(Feed):
 
     def _on_device(self, batch):
         batch = _prepared(batch, self.class_weights)
-        if placement.current.distribution is not None:  # each device gets a part, later
+        # With a distribution each device gets a part, later. What is prepared on the host stays
+        # there as it is: devices have integers of 32 bits only.
+        if placement.current.distribution is not None or self.prepare is not None:
             return batch
         return jax.tree_util.tree_map(_put, batch)
 

@@ -113,6 +113,43 @@ def test_a_model_inside_is_trained(nested):
     assert changed == [True] * 3
 
 
+def test_arguments_of_a_model_inside_count():
+    text, number = kerata.Input((1,), dtype="string"), kerata.Input((3, 2))
+    x = layers.Dropout(0.9)(layers.Embedding(5, 50)(vectorizer()(text)))
+    y = layers.GlobalAveragePooling1D()(layers.Activation("linear")(number))
+    inner = kerata.Model([text, number], [x, y])
+    inner.supports_masking = True
+    outer = [kerata.Input((1,), dtype="string"), kerata.Input((3, 2)), kerata.Input((3,))]
+    model = kerata.Model(outer, inner(outer[:2], mask=[None, outer[2] > 0], training=False))
+    model.compile("sgd", "mse")
+    data = [np.array([["a"]]), np.arange(6.0).reshape(1, 3, 2), np.array([[1, 0, 1.0]])]
+    dense, mean = model.predict(data, verbose=0)
+    assert mean.tolist() == [[2, 3]]
+    assert model.train_on_batch(data, [dense, mean])[0] < 1e-9
+
+
+class Doubles(kerata.Model):
+    def call(self, inputs, training=None, mask=None):
+        return 2 * super().call(inputs, training=training, mask=mask)
+
+
+def test_a_model_inside_with_a_call_of_its_own():
+    x = kerata.Input((1,), dtype="int64")
+    inner = Doubles(x, layers.IntegerLookup(vocabulary=[7])(x))
+    model = kerata.Model(x, inner(x))
+    assert model.predict(np.array([[7]]), verbose=0).tolist() == [[2]]
+
+
+def test_penalties_of_a_model_inside_count():
+    x = kerata.Input((1,), dtype="int64")
+    table = layers.Embedding(2, 1, embeddings_initializer="ones")
+    hot = table(layers.IntegerLookup(vocabulary=[7])(x))
+    inner = kerata.Model(x, hot, activity_regularizer=kerata.regularizers.L1(0.5))
+    model = kerata.Model(x, inner(x))
+    model.compile("sgd", "mse")
+    assert model.evaluate(np.array([[7]]), np.ones((1, 1, 1)), verbose=0) == pytest.approx(0.5)
+
+
 def test_numbers_that_host_layers_take():
     inputs = kerata.Input((2,), dtype="int64")
     hot = layers.IntegerLookup(vocabulary=[2**40, 7], output_mode="multi_hot")(inputs)
@@ -121,6 +158,21 @@ def test_numbers_that_host_layers_take():
         [0, 1, 1],
         [1, 0, 0],
     ]
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_integers_keep_64_bits(depth):
+    inputs = kerata.Input((1,), dtype="int64")
+    model = kerata.Model(inputs, layers.IntegerLookup(vocabulary=[5_000_000_000, 7])(inputs))
+    for _ in range(depth):
+        inputs = kerata.Input((1,), dtype="int64")
+        model = kerata.Model(inputs, model(inputs))
+    data = np.array([[5_000_000_000], [7], [705_032_704]])
+    expected = [[1], [2], [0]]
+    assert model.predict(data, verbose=0).tolist() == expected
+    batches = kerata.data.Dataset.from_tensor_slices(data).batch(3)
+    assert model.predict(batches, verbose=0).tolist() == expected
+    assert model(data).tolist() == expected
 
 
 def test_after_what_is_trained_it_calls_back():
