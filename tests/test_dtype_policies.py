@@ -91,6 +91,13 @@ class TestMap:
         assert found["a/b"].name == "int8_from_float32"
         assert "mapping=[('a/.*', 'int8_from_float32')]" in repr(found)
 
+    def test_takes_names_and_leaves_the_dict_alone(self):
+        given = {"a": "bfloat16"}
+        found = policies.DTypePolicyMap("float32", given)
+        found["b"] = "float16"
+        assert found["a"].quantization_mode is None and "('a', 'bfloat16')" in repr(found)
+        assert given == {"a": "bfloat16"}
+
     def test_refuses(self):
         found = policies.DTypePolicyMap("bfloat16")
         found["a/.*"] = found[".*/b"] = "float16"

@@ -282,7 +282,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):
             raise argument_error("policy_map", "be a dict", policy_map, type(self), TypeError)
         self._given_default = default_policy
         self._default_policy = get(default_policy)
-        self._policies = policy_map or {}
+        self._policies = {key: get(policy) for key, policy in (policy_map or {}).items()}
 
     @property
     def name(self) -> str:
