@@ -1,6 +1,7 @@
 """Callbacks that report elsewhere: Orbax's checkpoints, a server, TensorBoard's files."""
 
 import builtins
+import copy
 import json
 import struct
 import threading
@@ -12,7 +13,7 @@ import pytest
 
 import kerata
 from kerata import callbacks, layers, models
-from kerata.training.callbacks import events
+from kerata.training.callbacks import events, tensorboard
 
 X, Y = np.linspace(-1, 1, 24, dtype="float32").reshape(8, 3), np.ones((8, 1), "float32")
 
@@ -102,7 +103,7 @@ def test_orbax_saves_only_the_best(orbax, tmp_path, monkeypatch):
 def test_orbax_arguments(orbax, tmp_path):
     with pytest.raises(ValueError, match="save_freq"):
         callbacks.OrbaxCheckpoint(tmp_path, save_freq="batch")
-    save = callbacks.OrbaxCheckpoint(tmp_path)
+    save = copy.deepcopy(callbacks.OrbaxCheckpoint(tmp_path))
     assert save.is_primary_host() and not save.is_multihost_enabled()
 
 
@@ -164,12 +165,20 @@ def test_remote_monitor(server, as_json):
     monitor = callbacks.RemoteMonitor(
         root, "/epoch", "logs", headers={"X-Key": "7"}, send_as_json=as_json
     )
-    logs = {"loss": jax.numpy.float32(0.5), "one": np.arange(1), "many": np.arange(2)}
+    logs = {"loss": jax.numpy.float32(0.5), "one": np.arange(1), "many": np.array([1, np.nan])}
     monitor.on_epoch_end(3, logs)
     ((path, key, body),) = received
     assert (path, key) == ("/epoch", "7")
     found = json.loads(body if as_json else parse_qs(body)["logs"][0])
-    assert found == {"epoch": 3, "loss": 0.5, "one": 0, "many": [0, 1]}
+    assert found == {"epoch": 3, "loss": 0.5, "one": 0, "many": [1.0, None]}
+
+
+def test_remote_monitor_does_not_wait_for_ever(server, monkeypatch):
+    given = []
+    monkeypatch.setattr("requests.post", lambda *args, **options: given.append(options["timeout"]))
+    for as_json in (True, False):
+        callbacks.RemoteMonitor(send_as_json=as_json).on_epoch_end(0, {})
+    assert given == [10, 10]
 
 
 def test_remote_monitor_without_a_server(server):
@@ -321,6 +330,11 @@ def test_pictures_of_weights(tmp_path):
     (tmp_path / "x.png").write_bytes(pictures[1])
     shown = np.asarray(Image.open(tmp_path / "x.png"))
     np.testing.assert_array_equal(shown, np.round(255 * pixels[1, ..., 0]))
+
+
+def test_weights_have_few_pictures():
+    assert tensorboard._pixels(np.ones((3, 2, 8, 16))).shape == (3, 3, 2, 1)
+    assert tensorboard._pixels(np.ones((3, 2))).shape == (1, 3, 2, 1)
 
 
 def test_tensorboard_profile(model, tmp_path, monkeypatch):

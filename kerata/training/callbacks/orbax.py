@@ -52,7 +52,7 @@ class OrbaxCheckpoint(Monitor):
         from kerata.saving import orbax
 
         super().__init__(monitor, mode)
-        self._orbax = orbax.module()
+        orbax.module()  # says so now if it is not installed
         self.directory = os.path.abspath(os.fspath(directory))
         self.verbose = verbose
         self.save_best_only = save_best_only
@@ -68,8 +68,10 @@ class OrbaxCheckpoint(Monitor):
     @property
     def checkpointer(self):
         """Orbax's checkpointer, which is there from the first use to the end of training."""
+        from kerata.saving import orbax
+
         if self._checkpointer is None:
-            training = self._orbax.training
+            training = orbax.module().training
             keep = self.max_to_keep
             self._checkpointer = training.Checkpointer(
                 self.directory,

@@ -19,8 +19,9 @@ class RemoteMonitor(Callback):
         headers: dict of HTTP headers, or None.
         send_as_json: whether the whole request is JSON, not a form.
 
-    What is sent is a dict with "epoch" (from 0) and the logs. A server that cannot be reached
-    gets a warning; training goes on.
+    What is sent is a dict with "epoch" (from 0) and the logs, with null for numbers that are not
+    finite. If the server cannot be reached, or does not answer in 10 seconds, there is a warning;
+    training goes on.
     """
 
     def __init__(
@@ -43,10 +44,10 @@ class RemoteMonitor(Callback):
         data = {"epoch": epoch, **{name: _plain(value) for name, value in (logs or {}).items()}}
         try:
             if self.send_as_json:
-                requests.post(self.root + self.path, json=data, headers=self.headers)
+                requests.post(self.root + self.path, json=data, headers=self.headers, timeout=10)
             else:
                 form = {self.field: json.dumps(data)}
-                requests.post(self.root + self.path, form, headers=self.headers)
+                requests.post(self.root + self.path, form, headers=self.headers, timeout=10)
         except requests.exceptions.RequestException as error:
             warnings.warn(
                 f"Could not reach RemoteMonitor root server at {self.root}: {error}", stacklevel=2
@@ -56,4 +57,6 @@ class RemoteMonitor(Callback):
 def _plain(value):
     """Return a log as JSON can have it."""
     array = np.asarray(value)
+    if array.dtype.kind == "f":
+        array = np.where(np.isfinite(array), array, None)
     return array.item() if array.size == 1 else array.tolist()

@@ -25,7 +25,8 @@ class TensorBoard(Callback):
         log_dir: the folder.
         histogram_freq: write histograms of the weights every so many epochs; 0 for never.
         write_graph: whether to write the graph of the layers.
-        write_images: whether to write the weights as pictures too, with the histograms.
+        write_images: whether to write the weights as pictures too, at most three of each, with the
+            histograms.
         write_steps_per_second: whether to write how many steps are done in a second.
         update_freq: "epoch", "batch", or a number of batches after which scalars are written.
         profile_batch: number of a batch (from 1) to profile, or a pair (first, last); 0 for none.
@@ -221,11 +222,11 @@ def _nodes(model) -> list:
 
 
 def _pixels(values):
-    """Return weights as pictures `(pictures, height, width, 1)` in [0, 1], or None."""
+    """Return weights as up to 3 pictures `(pictures, height, width, 1)` in [0, 1], or None."""
     values = np.squeeze(values)
     if values.ndim == 0 or values.ndim > 4:
         return None
     values = values.reshape((1,) * max(0, 2 - values.ndim) + values.shape)
-    pictures = np.moveaxis(values.reshape(*values.shape[:2], -1), -1, 0)[..., None]
+    pictures = np.moveaxis(values.reshape(*values.shape[:2], -1)[..., :3], -1, 0)[..., None]
     low, high = pictures.min(), pictures.max()
     return (pictures - low) / (high - low) if high > low else np.zeros_like(pictures)
