@@ -331,6 +331,11 @@ def abstract_eval(fn: Callable, args: tuple = (), kwargs: dict | None = None):
     """
     arguments = (args, kwargs or {})
     tensors = symbolic_leaves(arguments)
+    if text := [t for t in tensors if t.dtype == "string"]:
+        raise TypeError(
+            "Only layers for text take symbolic text: TextVectorization, StringLookup, Hashing …\n"
+            f"Received: {text[0]!r}\nTurn it into numbers with one of these first."
+        )
     unknown = any(None in t.shape for t in tensors)
     if not unknown:
         return _symbolic(_evaluate(fn, arguments, tensors, (0, 0)))

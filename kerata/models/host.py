@@ -159,9 +159,11 @@ def text_arrays(structure, x):
         return type(x)(map(text_arrays, structure, x))
     first = x
     while isinstance(first, (list, tuple)) and first:
-        first = first[0]
-    if isinstance(first, (str, bytes)) and all(
-        isinstance(v, (str, bytes)) for v in tree.flatten(x)
+        first = next((v for v in first if v is not None), None)
+    # What is missing is named where the text is read.
+    if isinstance(first, (str, bytes)) and (
+        isinstance(structure, KerasTensor)
+        or all(v is None or isinstance(v, (str, bytes)) for v in tree.flatten(x))
     ):
         return np.array(x, object)
     return x

@@ -147,9 +147,7 @@ class Sequential(Model):
             if not tree.is_shape(input_shape):
                 self._graph = None
                 return
-            dtype = None
-            if self._stack and hasattr(self._stack[0], "_input_dtype_hint"):
-                dtype = self._stack[0]._input_dtype_hint
+            dtype = _input_dtype(self)
             first = Input(batch_shape=input_shape, dtype=dtype)._keras_history.operation
             self._input_layer = first
         x = first.output
@@ -172,8 +170,7 @@ class Sequential(Model):
             self._finish_build()
 
     def _on_host(self):
-        first = self._stack[0] if self._stack else None
-        if not self.built and getattr(first, "_input_dtype_hint", None) == "string":
+        if not self.built and _input_dtype(self) == "string":
             return self._built_on_host
         return super()._on_host()
 
@@ -251,6 +248,15 @@ class Sequential(Model):
             if config.get("trainable") is False:
                 model.trainable = False
         return model
+
+
+def _input_dtype(layer) -> str | None:
+    """Return the dtype of what a layer takes, or None; of a model that of its first layer."""
+    while isinstance(layer, Sequential) and layer._graph is None and layer._stack:
+        layer = layer._stack[0]
+    if getattr(layer, "_graph", None) is not None and isinstance(layer.input, KerasTensor):
+        return layer.input.dtype
+    return getattr(layer, "_input_dtype_hint", None)
 
 
 publish_as("keras", "Sequential", Sequential, canonical=True)

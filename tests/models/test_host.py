@@ -30,11 +30,19 @@ def sequential(*first):
     )
 
 
+def nested_first():
+    """A model that knows only by its first layer's first layer that it takes text."""
+    words = kerata.Sequential([vectorizer(), layers.Embedding(5, 3)])
+    return kerata.Sequential([words, layers.Flatten(), layers.Dense(1)])
+
+
 MODELS = {
     "functional": functional,
     "of rank 2": lambda: functional((1,)),
     "sequential": lambda: sequential(kerata.Input((1,), dtype="string")),
     "unbuilt": sequential,
+    "unbuilt in unbuilt": nested_first,
+    "functional in sequential": lambda: kerata.Sequential([functional(), layers.Dense(1)]),
 }
 
 
@@ -44,7 +52,7 @@ def test_trains_predicts_and_is_saved(name, tmp_path):
     model.compile(kerata.optimizers.SGD(0.1), "mse")
     losses = model.fit(TEXTS, TARGETS, epochs=3, verbose=0, shuffle=False).history["loss"]
     assert losses[-1] < losses[0]
-    assert model.layers[-1].built and len(model.trainable_variables) == 3
+    assert model.layers[-1].built and len(model.trainable_variables) >= 3
     predicted = model.predict(TEXTS, verbose=0)
     np.testing.assert_allclose(model(TEXTS), predicted, 1e-5, 1e-6)
     for form in (np.array(TEXTS), np.array(TEXTS, object)[:, None], [[t] for t in TEXTS]):
@@ -238,6 +246,27 @@ def test_text_for_a_model_of_numbers(data):
         model.predict(data, verbose=0)
     with pytest.raises(TypeError, match="TextVectorization"):
         layers.Dense(1)(np.array(data))
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("data", [["a", None], [None, "a"]])
+def test_missing_text_is_named(name, data):
+    with pytest.raises(TypeError, match="(?s)takes text.*None.*Missing values"):
+        MODELS[name]().predict(data, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        layers.Reshape((1, 1)),
+        layers.Lambda(lambda x: x),
+        layers.Identity(),
+        lambda x: ops.squeeze(x, -1),
+    ],
+)
+def test_other_layers_take_no_symbolic_text(use):
+    with pytest.raises(TypeError, match="Only layers for text.*StringLookup"):
+        use(kerata.Input((1,), dtype="string"))
 
 
 def test_text_that_no_layer_made_cannot_come_out():
