@@ -7,11 +7,38 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kerata.engine import naming, scopes
+from kerata.engine import naming
 from kerata.engine.configurable import Configurable
 from kerata.engine.variable import Variable
 
 _global = threading.local()
+
+
+class _Position(Variable):
+    """A generator's position; where `ElementSeeds` is active, the one that it has there.
+
+    So it is for compiled functions, too, which read and replace the arrays of variables.
+    """
+
+    generator: "SeedGenerator | None" = None  # none yet while it is made
+
+    @property
+    def _array(self):
+        element = self.generator and getattr(_global, "element", None)
+        return element.position(self) if element else self._own
+
+    @_array.setter
+    def _array(self, value):
+        element = self.generator and getattr(_global, "element", None)
+        if element:
+            element.move(self, value)
+        else:
+            self._own = value
+
+    def __deepcopy__(self, memo):
+        twin = super().__deepcopy__(memo)
+        twin._own = self._own.copy()
+        return twin
 
 
 class SeedGenerator(Configurable):
@@ -30,6 +57,8 @@ class SeedGenerator(Configurable):
         (Array([7, 0], dtype=uint32), Array([7, 1], dtype=uint32))
     """
 
+    is_global = False
+
     def __init__(self, seed=None, name=None, **kwargs):
         if kwargs:
             raise ValueError(f"Unknown arguments of SeedGenerator: {sorted(kwargs)}")
@@ -39,18 +68,16 @@ class SeedGenerator(Configurable):
             raise ValueError(f"`seed` must be an integer or None.\nReceived: seed={seed!r}")
         self.name = name or naming.auto_name("SeedGenerator")
         self.seed = int(seed)
-        self.state = Variable(
+        self.state = _Position(
             np.array([self.seed & 0xFFFFFFFF, 0], "uint32"),
             trainable=False,
             aggregation="none",
             name="seed_generator_state",
         )
+        self.state.generator = self
 
     def next(self, ordered: bool = True) -> jax.Array:
         """Return the next seed, uint32 of shape (2,), and advance."""
-        element = getattr(_global, "element", None)
-        if element is not None and scopes.current_scope() is None:
-            return element.draw(self)
         seed = self.state.value
         self.state.assign(seed + jnp.array([0, 1], "uint32"))
         return seed
@@ -73,7 +100,7 @@ class ElementSeeds:
     def __init__(self, key: tuple[int, ...], base: int = 0):
         self.key = key
         self.base = base
-        self._counts: dict[int, int] = {}
+        self._positions: dict[int, jax.Array] = {}
 
     def __enter__(self):
         self._outer = getattr(_global, "element", None)
@@ -83,14 +110,25 @@ class ElementSeeds:
     def __exit__(self, *exception):
         _global.element = self._outer
 
-    def draw(self, generator: SeedGenerator) -> jax.Array:
-        """Return the next seed of `generator` for this key."""
-        count = self._counts.get(id(generator), 0)
-        self._counts[id(generator)] = count + 1
-        is_global = generator is getattr(_global, "generator", None)
-        seed = (self.base if is_global else generator.seed) & 0xFFFFFFFF
-        mixed = np.random.SeedSequence([seed, *self.key]).generate_state(1)[0]
-        return jnp.array([mixed, count], "uint32")
+    def position(self, state: _Position) -> jax.Array:
+        """Return where a generator stands for this key: at first, where the key says."""
+        generator = state.generator
+        assert generator is not None
+        place = self._place(state)
+        if place not in self._positions:
+            seed = (self.base if generator.is_global else generator.seed) & 0xFFFFFFFF
+            mixed = np.random.SeedSequence([seed, *self.key]).generate_state(1)[0]
+            with jax.ensure_compile_time_eval():
+                self._positions[place] = jnp.array([mixed, 0], "uint32")
+        return self._positions[place]
+
+    def move(self, state: _Position, position: jax.Array) -> None:
+        """Note where a generator stands from now on."""
+        self._positions[self._place(state)] = position
+
+    def _place(self, state: _Position) -> int:
+        assert state.generator is not None
+        return 0 if state.generator.is_global else id(state)  # the global ones of threads are one
 
 
 def make_default_seed() -> int:
@@ -102,6 +140,7 @@ def global_seed_generator() -> SeedGenerator:
     """Return the generator behind random functions that are given no seed, one for each thread."""
     if not hasattr(_global, "generator"):
         _global.generator = SeedGenerator(getattr(_global, "seed", None), name="global_seed")
+        _global.generator.is_global = True
     return _global.generator
 
 

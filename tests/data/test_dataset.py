@@ -199,6 +199,28 @@ def test_threads_change_nothing(source, threads):
     assert values(dataset) != values(dataset)
 
 
+@pytest.mark.parametrize("threads", [None, 2])
+def test_compiled_random_functions_draw_as_uncompiled_ones(threads):
+    layer = kerata.layers.GaussianNoise(1.0, seed=3)
+    state = layer.seed_generator.state.numpy()
+
+    def noisy(x):
+        once = layer(kerata.ops.ones((2,)), training=True)
+        return once, layer(once, training=True), kerata.random.uniform(()), x
+
+    def draw(function):
+        kerata.utils.set_random_seed(4)
+        dataset = Dataset.range(4).map(function, num_parallel_calls=threads)
+        return [plain(element) for element in dataset.iterate(0)]
+
+    compiled = kerata.jit(noisy)
+    expected = draw(noisy)
+    np.testing.assert_allclose(expected[1][1], draw(compiled)[1][1], rtol=1e-5)
+    assert draw(compiled) == draw(compiled)
+    assert expected[0][0] != expected[1][0] != expected[1][1]
+    np.testing.assert_array_equal(layer.seed_generator.state.numpy(), state)
+
+
 def test_random_functions_in_map_follow_from_the_global_seed():
     def draw(threads):
         kerata.utils.set_random_seed(2)
