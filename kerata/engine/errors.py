@@ -46,16 +46,18 @@ def reword(error: Exception) -> None:
     if type(error).__module__ != "jax.errors" or type(error).__name__ not in _NEEDS_A_VALUE:
         return
     came = re.search(r"\w+\[[\w, ]*\]", str(error))
+    where = re.search(r"arose in (.* argument [\w'`]+)", str(error))
     what, instead = _NEEDS_A_VALUE[type(error).__name__]
     error.args = (
         f"A tensor has no value while the code around it is compiled, so {what}.\n"
-        f"Received: a tensor {came[0] if came else ''}\n{instead}\nTo look at values, run it "
+        f"Received: a tensor {came[0] if came else ''}{f', as {where[1]}' if where else ''}\n"
+        f"{instead}\nTo look at values, run it "
         "uncompiled: compile(..., run_eagerly=True) for a model; call a function without jit().",
     )
 
 
 _NUMBER = (
-    "float(), int(), range() and .item() cannot take it",
+    "a shape, float(), int(), range() and .item() cannot take it",
     "Compute with it as it is; a number that the program may depend on goes into "
     "jit(..., static_argnames=...).",
 )

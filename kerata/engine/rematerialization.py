@@ -2,13 +2,14 @@
 
 import functools
 import threading
+import weakref
 
 import jax
 import numpy as np
 
 from kerata.engine import scopes
 from kerata.engine.errors import one_of
-from kerata.engine.transforms import remat
+from kerata.engine.transforms import exchanging, remat
 
 
 class _Scopes(threading.local):
@@ -17,6 +18,8 @@ class _Scopes(threading.local):
 
 
 _scopes = _Scopes()
+# The largest outputs of layers and operations, by what they were called with.
+_sizes: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 _MODES = ("full", "activations", "larger_than", "list_of_layers", None)
 
 
@@ -76,7 +79,9 @@ def wrapped(scope: RematScope | None, owner, call, args, kwargs):
         return _with_activation_again(owner, call)
     if mode == "list_of_layers" and owner.name not in scope.layer_names:
         return call
-    if mode == "larger_than" and not _largest(call, args, kwargs) > scope.output_size_threshold:
+    if mode == "larger_than" and (
+        _largest(owner, call, args, kwargs) <= scope.output_size_threshold
+    ):
         return call
     return _again(call)
 
@@ -104,24 +109,30 @@ def _again(call):
 
 
 def _with_activation_again(owner, call):
-    activation = vars(owner).get("activation")
-    if activation is None:
+    if vars(owner).get("activation") is None:
         return call
 
     @functools.wraps(call)
     def rematerialized(*args, **kwargs):
-        owner.activation = remat(activation)
-        try:
-            return call(*args, **kwargs)
-        finally:
-            owner.activation = activation
+        with exchanging:  # or another thread would take the changed one for the layer's own
+            activation = owner.activation
+            owner.activation = remat(activation)
+            try:
+                return call(*args, **kwargs)
+            finally:
+                owner.activation = activation
 
     return rematerialized
 
 
-def _largest(call, args, kwargs) -> int:
+def _largest(owner, call, args, kwargs) -> int:
     """Return the number of elements of the largest output."""
-    with scopes.Scope():
-        outputs = jax.eval_shape(lambda: call(*args, **kwargs))
-    sizes = [int(np.prod(x.shape)) for x in jax.tree_util.tree_leaves(outputs)]
-    return max(sizes, default=0)
+    leaves, structure = jax.tree_util.tree_flatten((args, kwargs))
+    key = structure, *(tuple(x.shape) if hasattr(x, "shape") else repr(x) for x in leaves)
+    known = _sizes.setdefault(owner, {})
+    if key not in known:
+        with scopes.Scope():
+            outputs = jax.eval_shape(lambda: call(*args, **kwargs))
+        sizes = [int(np.prod(x.shape)) for x in jax.tree_util.tree_leaves(outputs)]
+        known[key] = max(sizes, default=0)
+    return known[key]

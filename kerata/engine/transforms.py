@@ -10,6 +10,7 @@ import inspect
 import sys
 import threading
 import types
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,7 +23,9 @@ from kerata.engine.errors import KerataError, StateError, reword
 from kerata.engine.scopes import Scope
 from kerata.engine.variable import Variable
 
-_exchanging = threading.RLock()
+exchanging = threading.RLock()
+# The objects that keep programs, and with them variables, in `_programs`.
+program_holders: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
 # How often a program may be traced again because it met variables that it had not met before.
 _MOST_ROUNDS = 20
 _NUMBERS = (int, float, complex)
@@ -149,7 +152,7 @@ class _Program:
 
     def run(self, leaves):
         # One thread at a time takes the arrays of variables away and puts new ones in their place.
-        with _exchanging:
+        with exchanging:
             return self._run(leaves)
 
     def _run(self, leaves):
@@ -233,6 +236,7 @@ class CompiledFunction:
         self._signature = inspect.signature(function) if self._static else None
         self._programs: dict = {}
         self.compilations = 0
+        program_holders[id(self)] = self
 
     def __call__(self, *args, **kwargs):
         if scopes.current_scope() is not None:
@@ -298,6 +302,14 @@ class CompiledFunction:
 
     def __repr__(self):
         return f"<compiled {self.__name__}, compilations={self.compilations}>"
+
+
+def forget_programs() -> None:
+    """Drop all programs: they hold variables that have been replaced."""
+    for reference in program_holders.valuerefs():
+        holder = reference()
+        if holder is not None:
+            holder._programs.clear()
 
 
 def _names(names) -> tuple[str, ...]:

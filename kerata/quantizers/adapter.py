@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from kerata.engine import policies, registry, scopes
+from kerata.engine import policies, registry, scopes, transforms
 from kerata.kernels import embedding_lookup
 from kerata.quantizers import codes, float8, int4, int8, lora
 from kerata.quantizers.config import (
@@ -33,6 +33,11 @@ _watchers: dict = {}
 # Compiled programs hold the variables that a layer had: all are made anew when this changes.
 _changes = [0]
 scopes.ambient_sources.append(lambda: _changes[0])
+
+
+def _changed() -> None:
+    _changes[0] += 1
+    transforms.forget_programs()
 
 
 def weights_of(layer) -> list[Weight]:
@@ -74,7 +79,8 @@ def check(layer, config, type_check=True) -> None:
     """Raise if a layer cannot be quantized.
 
     Raises:
-        ValueError: if it is not built, is quantized already, or computes in float16.
+        ValueError: if it is not built, is quantized already, computes in float16, or has a weight
+            of a shape that the mode does not take.
         NotImplementedError: if it has no such way of being quantized.
     """
     if not layer.built:
@@ -101,11 +107,14 @@ def check(layer, config, type_check=True) -> None:
             f"{type(layer).__name__} {layer.name!r} is a layer of yours, whose `call` quantization "
             "may not fit.\nIf it does, pass type_check=False."
         )
+    if config.mode in CALIBRATED:
+        for weight in weights_of(layer):
+            codes.groups(weight, config)
 
 
 def quantize(layer, mode=None, type_check=True, config=None) -> None:
     """Replace the weights of a layer by quantized ones."""
-    config = resolve(mode, config)
+    config = resolve(mode, config).without_data()
     check(layer, config, type_check)
     policy = layer.own_policy
     if policy.quantization_mode is None:
@@ -120,11 +129,11 @@ def quantize(layer, mode=None, type_check=True, config=None) -> None:
             for weight in weights:
                 layer._remove_weight(weight.attribute)
             layer._frozen = ()
-        layer.quantization_config = config
         for i, weight in enumerate(weights):
             build(layer, weight, config, policy, encoded[i] if encoded else None)
+    layer.quantization_config = config
     layer.dtype_policy = policy
-    _changes[0] += 1
+    _changed()
 
 
 def quantize_by_policy(layer, policy) -> None:
@@ -171,10 +180,14 @@ def build(layer, weight, config=None, policy=None, encoded=None) -> None:
         raise NotImplementedError(
             f"{type(layer).__name__} {layer.name!r} cannot be quantized with mode={config.mode!r}."
         )
-    layer._is_quantized, layer._quantized_by = True, config
     if config.mode == "float8":
         float8.build(layer, policy)
-        return
+    else:
+        _build_parts(layer, weight, config, encoded)
+    layer._is_quantized, layer._quantized_by = True, config
+
+
+def _build_parts(layer, weight, config, encoded) -> None:
     if config.mode in CALIBRATED:
         setattr(layer, f"is_{config.mode}_calibrated", False)
     layer.inputs_quantizer = config.activation_quantizer
@@ -221,14 +234,14 @@ def _set_calibrated(layer, weight) -> None:
     if hasattr(layer, weight.attribute):
         layer._remove_weight(weight.attribute)
         layer._frozen = ()
-    _changes[0] += 1
+    _changed()
 
 
 def enable_lora(layer, rank, lora_alpha, a_initializer, b_initializer) -> None:
     """Add LoRA to a layer."""
     weight = next(iter(weights_of(layer)), None)
     lora.enable(layer, weight, rank, lora_alpha, a_initializer, b_initializer)
-    _changes[0] += 1
+    _changed()
 
 
 # Computing.

@@ -1,5 +1,7 @@
 """How a layer or a model is to be quantized."""
 
+import copy
+
 from kerata.engine.configurable import Configurable
 from kerata.engine.errors import argument_error, one_of, positive_int
 from kerata.engine.policies import QUANTIZATION_MODES
@@ -28,6 +30,10 @@ class QuantizationConfig(Configurable):
     def policy_mode(self) -> str:
         """Return how the layer's dtype policy names the mode."""
         return self.mode
+
+    def without_data(self) -> "QuantizationConfig":
+        """Return the config as a quantized layer keeps it."""
+        return self
 
     def _check_weight_quantizer(self):
         quantizer = self.weight_quantizer
@@ -131,6 +137,11 @@ class _Calibrated(QuantizationConfig):
         return f"{self.mode}/{self.weight_bits}/{self.group_size}"
 
     policy_mode = dtype_policy_string
+
+    def without_data(self) -> "QuantizationConfig":
+        found = copy.copy(self)
+        vars(found).update(dict.fromkeys(self.config_exclude))
+        return found
 
     def get_config(self) -> dict:
         # Data and structure are of use only once.

@@ -12,6 +12,7 @@ their signatures:
 
 import inspect
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +21,8 @@ import jax.numpy as jnp
 
 from kerata.engine import settings, tree
 from kerata.engine.masks import get_mask, set_mask
-from kerata.engine.scopes import Scope, StatelessScope
-from kerata.engine.transforms import jit, lift, value_and_grad
+from kerata.engine.scopes import Scope, StatelessScope, ambient
+from kerata.engine.transforms import jit, lift, program_holders, value_and_grad
 from kerata.training.batches import batch_size
 from kerata.training.compiling import Compiling
 from kerata.utils.numerical import unpack_x_y_sample_weight
@@ -199,10 +200,11 @@ class _TracedOnce:
     def __init__(self, step: Callable):
         self._step = step
         self._programs: dict = {}
+        program_holders[id(self)] = self
 
     def __call__(self, data):
         shapes = [(x.shape, str(x.dtype)) for x in jax.tree_util.tree_leaves(data)]
-        key = (jax.tree_util.tree_structure(data), tuple(shapes))
+        key = (jax.tree_util.tree_structure(data), tuple(shapes), ambient())
         if key not in self._programs:
             _, state = lift(self._step, data)
             self._programs[key] = state, jax.jit(self._pure(state))
@@ -469,9 +471,10 @@ class Stepping(Compiling):
     def _notice_freezing(self):
         """Forget functions that what is trainable is part of (also by penalties) if it changed."""
         known, flags = vars(self).get("_trained", ((), None))
-        if flags != [x.trainable for x in known]:
-            known = [*self._flatten_layers(), *self.variables]
-            self._trained = known, [x.trainable for x in known]
+        if flags != [getattr(x(), "trainable", None) for x in known]:
+            found = [*self._flatten_layers(), *self.variables]
+            # Weakly: what was taken out of a layer must not live on here.
+            self._trained = [weakref.ref(x) for x in found], [x.trainable for x in found]
             self.train_function = self.test_function = None
             self._batch_functions = {k: f for k, f in self._batch_functions.items() if k == PREDICT}
 

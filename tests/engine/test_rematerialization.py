@@ -1,3 +1,5 @@
+import threading
+
 import jax
 import numpy as np
 import pytest
@@ -95,3 +97,39 @@ def test_operations_and_their_call():
     assert "checkpoint" in (text := str(jax.make_jaxpr(double)(1.0))) or "remat" in text
     layer = layers.Dense(2)
     assert layer.rematerialized_call(layer.call, np.ones((1, 2))) == layer.call
+
+
+def test_threads_leave_the_activation_alone():
+    first_is_in, second_is_in = threading.Event(), threading.Event()
+
+    def activation(x):
+        if threading.current_thread() is first:
+            first_is_in.set()
+            second_is_in.wait(0.2)  # in vain, if only one at a time is let in
+        else:
+            second_is_in.set()
+            first.join()
+        return x
+
+    layer = built(lambda: dense(activation=activation), RematScope("activations"))
+    first, second = (threading.Thread(target=layer, args=(np.ones((2, 3)),)) for _ in range(2))
+    first.start()
+    first_is_in.wait()
+    second.start()
+    second.join()
+    assert layer.activation is activation
+
+
+def test_outputs_are_measured_once_for_each_shape():
+    calls = []
+
+    class Double(kerata.Operation):
+        def call(self, x, factor=2):
+            calls.append(1)
+            return factor * x
+
+    with RematScope("larger_than", output_size_threshold=4):
+        double = Double()
+    for n in (2, 2, 2, 3):
+        double(np.ones(n))
+    assert len(calls) == 6  # four calls, two shapes

@@ -130,6 +130,7 @@ def test_a_value_that_is_not_there_yet_is_explained():
         (lambda x: x if x > 0 else -x, "cond"),
         (lambda x: range(x), "static_argnames"),
         (lambda x: float(x), "static_argnames"),
+        (lambda x: jnp.arange(x), "argument 'stop'.*static_argnames"),
         (lambda x: np.asarray(x), "NumPy"),
     ):
         with pytest.raises(TypeError, match=rf"(?s)no value.*Received.*\[\].*{word}") as caught:

@@ -1,5 +1,7 @@
 """GPTQ and AWQ: rounding that looks at data."""
 
+import copy
+
 import jax.numpy as jnp
 import keras
 import numpy as np
@@ -178,7 +180,6 @@ def test_a_model_block_by_block(kind, tmp_path):
     hidden = model.layers[2].hidden
     store = {}
     hidden.save_own_variables(store)
-    assert hidden.quantization_config.dataset is not None
     again = layers.deserialize(layers.serialize(hidden))
     again.load_own_variables({k: np.asarray(v) for k, v in store.items()})
     values = numbers(2, 3, 8)
@@ -236,3 +237,25 @@ def test_refuses():
     layer.build((None, 2, 2, 2, 2))
     with pytest.raises(ValueError, match="kernels of two or three axes"):
         layer.quantize(config=quantizers.AWQConfig(None, None))
+
+
+def test_layers_do_not_keep_the_data():
+    model, config = network(quantizers.GPTQConfig)
+    config.dataset = (text for text in config.dataset)  # which cannot be copied
+    model.quantize(config=config, filters="hidden")
+    x = np.arange(10).reshape(2, 5)
+    np.testing.assert_array_equal(copy.deepcopy(model)(x), model(x))
+    assert config.dataset is not None
+
+
+def test_all_layers_or_none():
+    model, config = network(quantizers.GPTQConfig)
+    layer = layers.EinsumDense("abcde,bcdef->af", 2)
+    layer.build((None, 2, 2, 2, 2))
+    config.quantization_layer_structure["sequential_blocks"].append(layer)
+    x = np.arange(10).reshape(2, 5)
+    exact = model(x)
+    with pytest.raises(ValueError, match="kernels of two or three axes"):
+        model.quantize(config=config)
+    assert not any(layer.quantization_mode for layer in model._flatten_layers())
+    np.testing.assert_array_equal(model(x), exact)

@@ -1,7 +1,9 @@
 """Quantized layers: numbers, variables and files beside Keras's."""
 
 import copy
+import gc
 import warnings
+import weakref
 
 import jax
 import jax.numpy as jnp
@@ -321,3 +323,20 @@ def test_four_bits_are_near(what):
     for config, most in (("int8", 0.05), ("int4", 0.6), ("int4 blocks", 0.6)):
         error = np.abs(np.asarray(made(kerata, what, config)(x) - exact)).mean()
         assert 0 < error < most
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_programs_notice_and_let_go(steps):
+    model = kerata.Sequential([kerata.Input((4,)), layers.Dense(3)])
+    model.compile("sgd", "mse", steps_per_execution=steps)
+    x, y = np.linspace(-1, 1, 16, dtype="float32").reshape(4, 4), np.ones((4, 3))
+    model.predict(x, batch_size=2, verbose=0)
+    model.evaluate(x, y, batch_size=2, verbose=0)
+    layer = model.layers[-1]
+    layer.enable_lora(2, b_initializer="ones")
+    np.testing.assert_allclose(model.predict(x, batch_size=2, verbose=0), model(x), rtol=1e-5)
+    kernel = weakref.ref(layer._kernel)
+    layer.quantize("int4")
+    gc.collect()
+    assert kernel() is None
+    np.testing.assert_allclose(model.predict(x, batch_size=2, verbose=0), model(x), rtol=1e-5)
