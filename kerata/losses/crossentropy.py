@@ -81,7 +81,7 @@ def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, 
         >>> kerata.losses.binary_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])
         Array([0.6931...], dtype=float32)
     """
-    y_true, y_pred = _same_shape(y_true, y_pred, "binary_crossentropy")
+    y_true, y_pred = aligned(y_true, y_pred, "binary_crossentropy")
     y_true = _smooth(y_true, label_smoothing, 2)
     return jnp.mean(_binary_entropy(y_true, y_pred, from_logits), axis=axis)
 
@@ -125,7 +125,7 @@ def binary_focal_crossentropy(
         >>> kerata.losses.binary_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])
         Array([0.1732...], dtype=float32)
     """
-    y_true, y_pred = _same_shape(y_true, y_pred, "binary_focal_crossentropy")
+    y_true, y_pred = aligned(y_true, y_pred, "binary_focal_crossentropy")
     y_true = _smooth(y_true, label_smoothing, 2)
     p = jax.nn.sigmoid(y_pred) if from_logits else y_pred
     entropy = _binary_entropy(y_true, p, False)

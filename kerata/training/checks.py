@@ -153,3 +153,26 @@ def check_numbers(data, where: str) -> None:
                 "Look for a failed conversion, a division by zero (a constant column scaled by "
                 "its spread), or missing values."
             )
+
+
+def why_not_finite(layers, batch) -> str:
+    """Return what a user should know when the loss became NaN or infinite.
+
+    Args:
+        layers: the layers of the model.
+        batch: the first batch of the epoch.
+    """
+    found = []
+    widths = [layer.input_dim for layer in layers if hasattr(layer, "input_dim")]
+    for name, leaf in named_leaves(*unpack_x_y_sample_weight(batch)):
+        array = np.asarray(leaf)
+        if array.dtype.kind == "f" and (count := int(np.sum(~np.isfinite(array)))):
+            found.append(f"{count} of {array.size} numbers in {name} are NaN or infinite")
+        elif array.dtype.kind in "iu" and name[0] == "x" and widths and array.max() >= min(widths):
+            found.append(f"{array.max()} in {name}, where an Embedding has input_dim={min(widths)}")
+    received = f"Received: {'; '.join(found)} (first batch)\n" if found else ""
+    return (
+        f"The loss is NaN or infinite: training cannot go on from here.\n{received}"
+        "Other causes: too large a learning rate, logarithms of 0, token numbers that an Embedding "
+        "does not have. The callback TerminateOnNaN stops where it happens."
+    )

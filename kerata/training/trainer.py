@@ -154,11 +154,12 @@ class Trainer(Stepping):
             raise _endless("fit", "steps_per_epoch")
         state = TrainingState(self, Stream(feed), feed.seed, initial_epoch)
         self._prepare(state.stream, TRAIN, "fit()")
+        first = state.stream.peek()
         validate = self._validation(
             validation_data,
             _count("validation_batch_size", validation_batch_size, "fit()") or batch_size,
             validation_steps,
-            state.stream.peek(),
+            first,
         )
         steps_in_epoch = feed.num_batches if steps_per_epoch is None else steps_per_epoch
         if not isinstance(callbacks, CallbackList):
@@ -195,6 +196,11 @@ class Trainer(Stepping):
             if limit is not None and done < limit and not self.stop_training:
                 _warn_short(done, limit)
             logs = as_logs(results, TRAIN)
+            if first is not None and not self.stop_training:
+                if not np.all(np.isfinite(np.asarray(logs.get("loss", 0.0), "float64"))):
+                    reasons = checks.why_not_finite(self._flatten_layers(), first)
+                    warnings.warn(reasons, stacklevel=2)
+                first = None  # looked at once, after the first epoch
             state.end_epoch()
             if validate is not None and is_due(epoch, validation_freq):
                 logs |= {f"val_{name}": value for name, value in validate(callbacks).items()}
@@ -502,6 +508,8 @@ def _check_targets(compiled, feed: Feed, y) -> None:
         return
     if isinstance(feed, ArrayFeed):
         _, y, _ = unpack_x_y_sample_weight(feed.data)
+    # The first batch of a feed that reads ahead is on the device already.
+    y = jax.tree_util.tree_map(lambda a: np.asarray(a) if isinstance(a, jax.Array) else a, y)
     compiled.loss.check_targets(y, compiled.output_shapes)
 
 

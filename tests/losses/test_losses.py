@@ -401,3 +401,10 @@ def test_a_loss_of_ones_own():
     assert loss({"a": np.zeros((2, 2))}, {"a": np.ones((2, 2))}) == 1.0
     with pytest.raises(NotImplementedError, match="call"):
         L.Loss()(1.0, 2.0)
+
+
+@pytest.mark.parametrize("name", ["BinaryCrossentropy", "BinaryFocalCrossentropy"])
+def test_binary_losses_align_labels_with_a_single_unit(name):
+    y, p = np.array([0.0, 1.0, 1.0]), np.array([[0.1], [0.9], [0.8]])
+    loss = getattr(L, name)()
+    assert float(loss(y, p)) == float(loss(y[:, None], p))

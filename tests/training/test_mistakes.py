@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import kerata
+from kerata import layers
 
 X = np.ones((6, 4), "float32")
 Y = np.ones((6, 1), "float32")
@@ -83,7 +84,8 @@ def test_data(case):
 def test_half_nan_is_no_mistake_of_form():
     x = X.copy()
     x[0, 0] = np.nan
-    model_for().fit(x, Y, verbose=0)
+    with pytest.warns(UserWarning, match="NaN or infinite"):
+        model_for().fit(x, Y, verbose=0)
 
 
 LABELS = {
@@ -446,3 +448,26 @@ def test_a_subclass_without_call():
     model.compile("sgd", "mse")
     with pytest.raises(NotImplementedError, match="call"):
         model.fit(X, Y, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "layer, x, expected",
+    [
+        (layers.Dense, np.array([[1.0], [np.nan]], "float32"), "1 of 2 numbers in x"),
+        (lambda n: layers.Embedding(3, n), np.array([[1], [7]]), "7 in x.*input_dim=3"),
+    ],
+    ids=["a hole in the data", "unknown token"],
+)
+def test_a_loss_that_is_not_finite_is_explained(layer, x, expected):
+    model = kerata.Sequential([layer(2), layers.Flatten(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.warns(UserWarning, match=f"(?s)NaN or infinite.*Received: {expected}"):
+        model.fit(x, np.zeros((2, 1)), verbose=0)
+
+
+def test_labels_of_a_data_set_are_checked():
+    data = kerata.data.Dataset.from_tensor_slices((np.ones((4, 2), "float32"), [0, 1, 2, 1]))
+    model = kerata.Sequential([layers.Dense(2, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match="class numbers must be between 0 and 1"):
+        model.fit(data.batch(4), verbose=0)
