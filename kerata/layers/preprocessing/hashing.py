@@ -96,7 +96,7 @@ class HashedCrossing(_Hashed):
     Example:
         >>> layer = kerata.layers.HashedCrossing(num_bins=5)
         >>> layer((["A", "B", "A"], [101, 101, 102]))
-        Array([1, 4, 1], dtype=int32)
+        Array([1, 4, 3], dtype=int32)
     """
 
     def __init__(

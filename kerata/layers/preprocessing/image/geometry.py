@@ -406,10 +406,10 @@ class RandomFlip(base.RandomImageLayer):
     Example:
         >>> layer = kerata.layers.RandomFlip("horizontal", seed=1)
         >>> images = np.array([[[[1], [2]]], [[[1], [2]]], [[[1], [2]]]])
-        >>> layer(images)[..., 0]
-        Array([[[1., 2.]],
-               [[2., 1.]],
-               [[1., 2.]]], dtype=float32)
+        >>> layer(images)[:, 0, :, 0]
+        Array([[2., 1.],
+               [1., 2.],
+               [1., 2.]], dtype=float32)
     """
 
     def __init__(
