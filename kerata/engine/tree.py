@@ -258,9 +258,7 @@ def traverse(func, structure, top_down: bool = True):
 
 def is_shape(x) -> bool:
     """Return whether `x` is a shape: a tuple or list of integers and None."""
-    return isinstance(x, (list, tuple)) and all(
-        d is None or is_int(d) for d in x
-    )
+    return isinstance(x, (list, tuple)) and all(d is None or is_int(d) for d in x)
 
 
 def map_shape_structure(func, structure):
