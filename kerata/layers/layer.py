@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from kerata.engine import dtypes, placement, policies, scopes, tree
+from kerata.engine.configurable import deserialize, serialize
 from kerata.engine.errors import argument_error, nearest, reword
 from kerata.engine.input_spec import InputSpec as InputSpec, check_inputs
 from kerata.engine.masks import get_mask as get_mask, set_mask as set_mask
@@ -558,8 +559,6 @@ class Layer(Building, State, Operation):
     def get_config(self) -> dict:
         """Return what `from_config` needs to make an equal layer (without its weights)."""
         self._check_super_called()
-        from kerata.engine.configurable import serialize
-
         config = {
             "name": self.name,
             "trainable": self.trainable,
@@ -571,9 +570,30 @@ class Layer(Building, State, Operation):
         rest.pop("name", None)
         return {**config, **rest}
 
+    @classmethod
+    def from_config(cls, config: dict):
+        """Make a layer from what `get_config` returned.
+
+        What every layer has need not be among the arguments of a subclass: it is set afterwards.
+        """
+        parameters = inspect.signature(cls.__init__).parameters
+        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return super().from_config(config)
+        common = {k: v for k, v in config.items() if k in _COMMON and k not in parameters}
+        layer = super().from_config({k: v for k, v in config.items() if k not in common})
+        layer.name = common.get("name", layer.name)
+        if not common.get("trainable", True):
+            layer.trainable = False
+        if "dtype" in common:
+            layer.dtype_policy = policies.get(deserialize(common["dtype"]))
+        return layer
+
     def __repr__(self):
         name, built = vars(self).get("name"), vars(self).get("built")  # not before super().__init__
         return f"<{type(self).__name__} name={name}, built={built}>"
+
+
+_COMMON = ("name", "trainable", "dtype")
 
 
 def _describe(x):

@@ -332,7 +332,8 @@ class Optimizer(OptimizerState):
                 raise ValueError(
                     f"Unknown variable: {getattr(variable, 'path', variable)!r} is not among the "
                     f"{len(self._trainable)} variables that {type(self).__name__} {self.name!r} "
-                    "was built with.\nMake a new optimizer for a new set of variables."
+                    "was built with.\nIf layers were made trainable since, call compile() again; "
+                    "for other variables make a new optimizer."
                 )
 
     def _overwrite_variable_with_gradient(self, variable) -> bool:

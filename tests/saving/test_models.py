@@ -342,3 +342,32 @@ def test_a_single_output_in_a_list(tmp_path):
     ours = kerata.saving.load_model(path)
     assert ours(x).shape == ours.predict(x, verbose=0).shape == theirs(x).shape == (2, 2)
     assert isinstance(ours.output, list)
+
+
+def test_models_and_layers_need_not_take_what_every_layer_has(tmp_path):
+    class Scale(kerata.layers.Layer):
+        def __init__(self, factor):
+            super().__init__()
+            self.factor = factor
+
+        def call(self, inputs):
+            return inputs * self.factor
+
+    class Scaled(kerata.Model):
+        def __init__(self, units=4):
+            super().__init__()
+            self.dense = kerata.layers.Dense(units)
+
+        def call(self, inputs):
+            return self.dense(inputs)
+
+    scale = Scale(3)
+    twin = Scale.from_config(scale.get_config())
+    assert (twin.name, twin.factor) == (scale.name, 3)
+    frozen = Scale.from_config({**scale.get_config(), "trainable": False, "dtype": "bfloat16"})
+    assert not frozen.trainable and frozen.compute_dtype == "bfloat16"
+    model, x = Scaled(2), np.ones((1, 3), "float32")
+    expected = model(x)
+    model.save(tmp_path / "m.keras")
+    loaded = kerata.models.load_model(tmp_path / "m.keras", custom_objects={"Scaled": Scaled})
+    np.testing.assert_array_equal(loaded(x), expected)
