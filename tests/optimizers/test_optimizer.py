@@ -219,7 +219,7 @@ def test_wrong_gradients():
     optimizer.build([a])
     with pytest.raises(ValueError, match="(?s)one gradient for each.*2 gradients for 1 trainable"):
         optimizer.apply([ONES, ONES])
-    with pytest.raises(ValueError, match="(?s)Unknown variable: 'w1'.*Make a new optimizer"):
+    with pytest.raises(ValueError, match="(?s)Unknown variable: 'w1'.*make a new optimizer"):
         optimizer.apply([ONES], [b])
     with pytest.raises(ValueError, match=r"(?s)'w0' must have shape \(2,\).*\(3,\)"):
         optimizer.apply([np.ones(3)])
