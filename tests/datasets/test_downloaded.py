@@ -239,6 +239,10 @@ def spoiled(server, monkeypatch, name, data):
         ("cifar-100-python-target", cifar("cifar-100-python", {"train": {"data": [1]}})),
         ("cifar-100-python-target", cifar("cifar-100-python", {"train": [1, 2]})),
     ],
+    ids=[
+        *("not gzip", "cut", "a size of 2 GiB", "one axis for pictures", "too few labels"),
+        *("labels missing", "not a dictionary"),
+    ],
 )
 def test_damaged_files(load, server, monkeypatch, name, data):
     spoiled(server, monkeypatch, name, data)

@@ -444,7 +444,13 @@ def test_what_is_no_archive_cannot_be_unpacked(server, tmp_path):
         (make_tar(FILES)[:-30], "damaged"),
         (make_tar([("a", np.random.default_rng(0).bytes(9000))], "w")[:5000], "damaged"),
     ],
-    ids=str,
+    ids=[
+        *("tar parent", "tar inner parent", "tar absolute"),
+        *("zip parent", "zip backslash", "zip drive", "zip absolute"),
+        *("link absolute", "link parent", "hard link parent", "hard link missing"),
+        *("device", "fifo", "link behind link", "link behind nested link"),
+        *("file below link", "truncated gzip", "truncated tar"),
+    ],
 )
 def test_bad_archives_are_not_unpacked(tmp_path, data, message):
     (tmp_path / "archive").write_bytes(data)
