@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import kerata
 from kerata import cli
-from kerata.cli.demos import DEMOS
+from kerata.cli import demo, guard
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_version(run):
 def test_demo_without_a_name_lists_them(run):
     status, out, _ = run("demo")
     assert status == 0
-    assert all(f"kerata demo {name}" in out for name in DEMOS)
+    assert all(f"kerata demo {name}" in out for name in demo.demos())
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,8 @@ def test_demo_without_a_name_lists_them(run):
         (("--fast",), 2, ["--fast"]),
         (("demo", "digit"), 2, ["'digit'", "did you mean 'digits'?"]),
         (("demo", "xylophone"), 2, ["'xylophone'", "digits"]),
+        (("demo", "--epochs", "3", "digits"), 2, ["name comes first"]),
+        (("demo", "digits", "--epoch-s", "0"), 2, ["--epoch-s"]),
         (("demo", "digits", "--epochs", "0"), 2, ["--epochs", "from 1", "'0'"]),
         (("demo", "digits", "--epochs", "many"), 2, ["--epochs", "'many'"]),
         (("demo", "digits", "--seed", "-1"), 2, ["--seed", "from 0", "'-1'"]),
@@ -80,7 +83,7 @@ def test_a_folder_that_cannot_be_written_to(run, tmp_path):
 
 
 def test_a_missing_extra_names_what_installs_it(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("kerata.cli.demo.find_spec", lambda name: None)
     status, _, err = run("demo", "digits", "--out", str(tmp_path))
     assert status == 1
     assert "matplotlib and sklearn" in err and "pip install 'kerata[demo]'" in err
@@ -90,9 +93,9 @@ def test_interruption_is_clean(run, monkeypatch, tmp_path):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kerata.cli._find_extras", interrupted)
+    monkeypatch.setattr("kerata.cli.demo.find_spec", interrupted)
     status, _, err = run("demo", "digits", "--out", str(tmp_path))
-    assert status == cli.INTERRUPTED == 130
+    assert status == guard.INTERRUPTED == 130
     assert err.strip() == "kerata: stopped"
 
 
@@ -103,7 +106,7 @@ def test_interruption_in_disguise_is_clean(run, monkeypatch, tmp_path):
         except KeyboardInterrupt:
             raise RuntimeError("INTERNAL: KeyboardInterrupt") from None
 
-    monkeypatch.setattr("kerata.cli._find_extras", interrupted)
+    monkeypatch.setattr("kerata.cli.demo.find_spec", interrupted)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         status, _, err = run("demo", "digits", "--out", str(tmp_path))
@@ -112,11 +115,60 @@ def test_interruption_in_disguise_is_clean(run, monkeypatch, tmp_path):
     assert status == 130 and err.strip() == "kerata: stopped"
 
 
+def test_what_a_user_gave_wrong_is_one_line(run, monkeypatch, tmp_path):
+    def refuse(*arguments, **options):
+        raise guard.BadInput("--data must be a folder of images")
+
+    monkeypatch.setattr("kerata.cli.demo.find_spec", refuse)
+    status, _, err = run("demo", "digits", "--out", str(tmp_path))
+    assert (status, err) == (2, "kerata: --data must be a folder of images\n")
+
+
+def example(out, *, epochs=3, seed=0, rate=0.5, data: Path | None = None, from_="en", quick=False):
+    """Do a thing.
+
+    Args:
+        epochs: how often,
+            and 100% more.
+        from_: language to start from.
+    """
+    (out / "told").write_text(repr((epochs, seed, rate, data, from_, quick)))
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        ((), (3, 0, 0.5, None, "en", False)),
+        (
+            ("--epochs=7", "--seed=2", "--rate", "1e-3", "--data", "x", "--from", "fr", "--quick"),
+            (7, 2, 1e-3, Path("x"), "fr", True),
+        ),
+    ],
+)
+def test_options_are_the_parameters_of_main(tmp_path, arguments, told):
+    out = tmp_path / "new" / "folder"
+    assert demo.run(example, "it", "it", ["--out", str(out), *arguments]) == 0
+    assert (out / "told").read_text() == repr(told)
+
+
+def test_help_of_a_demo_is_its_documentation(run, capsys):
+    with pytest.raises(SystemExit):
+        demo.run(example, "it", "it", ["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    for words in ("Do a thing.", "how often, and 100% more. (default: 3)", "--from FROM language"):
+        assert words in text
+
+
+def test_every_demo_has_a_summary_and_options():
+    for name, summary in demo.demos().items():
+        assert 20 < len(summary) < 100, name
+
+
 def test_other_failures_keep_their_traceback(monkeypatch, tmp_path):
     def broken(*arguments, **options):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("kerata.cli._find_extras", broken)
+    monkeypatch.setattr("kerata.cli.demo.find_spec", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         cli.main(["demo", "digits", "--out", str(tmp_path)])
 

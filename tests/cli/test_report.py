@@ -1,4 +1,4 @@
-"""The demo's pieces: the augmentation, the pictures and the report."""
+"""What reports are made of: the page, its pictures, and the proof that a model can be reloaded."""
 
 import re
 
@@ -6,65 +6,79 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerata.cli.demos import pictures, report
-
-RESULTS = {
-    "scores": {"this model": 0.95, "logistic regression": 0.9, "majority class": 0.1},
-    "test_images": 20,
-    "train_images": 72,
-    "validation_images": 8,
-    "views": 8,
-    "epochs": 1,
-    "seed": 3,
-    "parameters": 1234,
-    "reload_difference": 0.0,
-    "seconds": 12.3,
-    "versions": "kerata <0>",
-}
+import kerata
+from kerata.cli import pictures, reloading, report
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A folder with the three pictures of a made-up result."""
+@pytest.fixture(scope="module")
+def sample():
+    """Labels, probabilities and images of 20 made-up samples of ten classes."""
     generator = np.random.default_rng(0)
-    labels = generator.integers(0, 10, 20)
-    probabilities = generator.dirichlet(np.ones(10), 20)
-    history = {key: [1.0, 0.5] for key in ("loss", "accuracy", "val_loss", "val_accuracy")}
-    pictures.curves(history, tmp_path / "curves.png")
-    pictures.confusion(labels, probabilities.argmax(axis=1), tmp_path / "confusion.png")
-    images = generator.uniform(size=(20, 8, 8, 1))
-    pictures.mistakes(images, labels, probabilities, tmp_path / "mistakes.png")
-    return tmp_path
+    return (
+        generator.integers(0, 10, 20),
+        generator.dirichlet(np.ones(10), 20),
+        generator.uniform(size=(20, 8, 8, 1)),
+    )
 
 
-def test_pictures_are_pictures(folder):
-    for name in ("curves", "confusion", "mistakes"):
-        with Image.open(folder / f"{name}.png") as picture:
-            assert min(picture.size) > 500
-            assert len(picture.convert("RGB").getcolors(2**24)) > 50
+HISTORY = {key: [1.0, 0.5] for key in ("loss", "accuracy", "val_loss", "val_accuracy")}
 
 
-def test_report_needs_nothing_from_elsewhere(folder):
-    report.write(folder, RESULTS)
-    page = (folder / "report.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == 3
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda labels, probabilities, images: pictures.curves(HISTORY),
+        lambda labels, probabilities, images: pictures.curves(
+            HISTORY, {"accuracy": "Classified right %"}
+        ),
+        lambda labels, probabilities, images: pictures.confusion(
+            labels, probabilities.argmax(axis=1), range(10)
+        ),
+        lambda labels, probabilities, images: pictures.mistakes(
+            images, labels, probabilities, range(10)
+        ),
+        lambda labels, probabilities, images: pictures.grid(images, [str(k) for k in labels]),
+    ],
+    ids=["curves", "one curve", "confusion", "mistakes", "grid"],
+)
+def test_pictures_are_pictures(sample, draw, tmp_path):
+    draw(*sample).savefig(tmp_path / "it.png")
+    with Image.open(tmp_path / "it.png") as picture:
+        assert min(picture.size) > 500
+        assert len(picture.convert("RGB").getcolors(2**24)) > 50
+
+
+def full_page(folder):
+    page = report.Page(folder, "Digits <8×8>", "A small network & its report.")
+    page.headline("95.0%", "of 20 images")
+    page.scores("Scores", "Beside a guess.", {"this model": 0.95, "guess": 0.1}, details={
+        "this model": report.counted(1, "mistake"), "guess": report.counted(18, "mistake"),
+    })  # fmt: skip
+    page.picture("Training", "", pictures.curves(HISTORY), "curves")
+    page.table("Samples", "", ["text", "length"], [["a < b", 1234]])
+    page.text("Passages", "", ["one\n  two"])
+    page.facts("Measured", {"Again": "kerata demo digits --seed 3"})
+    return page.write().read_text(encoding="utf-8")
+
+
+def test_a_page_needs_nothing_from_elsewhere(tmp_path):
+    page = full_page(tmp_path)
+    assert page.count("data:image/png;base64,") == 1
     sources = re.findall(r"""(?:src|href)\s*=\s*["']?([^"'>]{5})""", page)
     assert set(sources) == {"data:"}
     assert "http" not in page and "@import" not in page and "url(" not in page
 
 
-def test_report_says_what_was_found(folder):
-    report.write(folder, RESULTS)
-    page = (folder / "report.html").read_text(encoding="utf-8")
-    for words in ("95.0%", "1 mistake.", "2 mistakes", "18 mistakes", "1,234", "bit for bit"):
+def test_a_page_says_what_it_was_given(tmp_path):
+    page = full_page(tmp_path)
+    for words in (
+        *("95.0%", "1 mistake<", "18 mistakes<", "1,234", "one\n  two"),
+        *("Digits &lt;8×8&gt;", "&amp; its report", "a &lt; b", "--seed 3"),
+        'class="own"><th scope="row">this model',
+    ):
         assert words in page
-    assert "kerata demo digits --epochs 1 --seed 3" in page
-    assert "kerata &lt;0&gt;" in page and "$" not in page
-    assert not list(folder.glob("*.part"))
-
-
-def test_report_admits_a_difference():
-    assert "differ by at most 2.0e-06" in report.sameness(2e-6)
+    assert "$" not in page
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["curves.png", "report.html"]
 
 
 @pytest.mark.parametrize(
@@ -89,3 +103,24 @@ def test_wilson_interval(share, count, low, high):
 )
 def test_title_counts_the_mistakes(wrong, words):
     assert pictures._how_many(wrong, 12) == words
+
+
+def test_predictions_in_a_fresh_process(tmp_path):
+    inputs = {"a": kerata.Input((2,), name="a"), "b": kerata.Input((2,), name="b")}
+    model = kerata.Model(inputs, inputs["a"] + 2 * inputs["b"])
+    model.save(tmp_path / "model.keras")
+    a, b = np.ones((3, 2), "float32"), np.full((3, 2), 2, "float32")
+    again = reloading.predictions_elsewhere(tmp_path / "model.keras", {"a": a, "b": b})
+    np.testing.assert_array_equal(again, np.full((3, 2), 5))
+
+
+def test_a_model_that_cannot_be_reloaded_is_reported(tmp_path):
+    broken = tmp_path / "model.keras"
+    broken.write_bytes(b"not a model")
+    with pytest.raises(RuntimeError, match=r"could not be used again(.|\n)*model\.keras"):
+        reloading.predictions_elsewhere(broken, np.zeros((1, 8, 8, 1), "float32"))
+
+
+def test_sameness_admits_a_difference():
+    assert reloading.sameness([1.0], [1.0]) == "the same predictions, bit for bit"
+    assert "differ by at most 2.0e-06" in reloading.sameness([0.0], [2e-6])
