@@ -10,6 +10,7 @@ import numpy as np
 from kerata.engine import dtypes, settings
 from kerata.engine.errors import argument_error, one_of
 from kerata.engine.rng import SeedGenerator, draw_seed
+from kerata.engine.transforms import jit
 from kerata.layers.stateless import Stateless
 from kerata.ops.resampling import check_rank
 from kerata.utils.bounding_boxes import FORMATS, clip_to_image_size, convert_format
@@ -67,28 +68,36 @@ class ImageLayer(Stateless):
                 f"Received: a dict with {sorted(given)}"
             )
         parts = {k: self._tensors(given[k]) for k in KINDS if given.get(k) is not None}
-        images = parts["images"]
-        check_rank(images)
-        single = images.ndim == 3
+        check_rank(parts["images"])
+        # One program in place of dozens of small ones, unless this is part of a larger one.
+        traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree_util.tree_leaves(parts))
+        change = self._change if traced else self._change_compiled
+        parts = change(parts, isinstance(data, dict), training)
+        return {**given, **parts} if isinstance(data, dict) else parts["images"]
+
+    def _change(self, parts, named, training):
+        """Return changed parts; `named` says whether they came as a dict."""
+        single = parts["images"].ndim == 3
         if single:
             parts = jax.tree_util.tree_map(lambda x: x[None], parts)
         masks = parts.get("segmentation_masks")
         flat = masks is not None and masks.ndim == 3
         if flat:
-            parts["segmentation_masks"] = jnp.expand_dims(masks, self.channel_axis)
+            parts = {**parts, "segmentation_masks": jnp.expand_dims(masks, self.channel_axis)}
         transformation = self.get_random_transformation(
-            parts if isinstance(data, dict) else parts["images"], training=training
+            parts if named else parts["images"], training=training
         )
-        for kind, value in parts.items():
-            change = getattr(self, f"transform_{kind}")
-            parts[kind] = change(value, transformation, training=training)
+        parts = {
+            kind: getattr(self, f"transform_{kind}")(value, transformation, training=training)
+            for kind, value in parts.items()
+        }
         if flat:
             parts["segmentation_masks"] = jnp.squeeze(
                 parts["segmentation_masks"], self.channel_axis
             )
-        if single:
-            parts = jax.tree_util.tree_map(lambda x: x[0], parts)
-        return {**given, **parts} if isinstance(data, dict) else parts["images"]
+        return jax.tree_util.tree_map(lambda x: x[0], parts) if single else parts
+
+    _change_compiled = jit(_change)
 
     def _tensors(self, value):
         """Return arrays, floats of them in the layer's compute dtype, if that is one of floats."""
@@ -215,7 +224,7 @@ class ImageLayer(Stateless):
         moved = {**bounding_boxes, "boxes": corners}
         if boxes.ndim == 2:
             # Boxes of one image; of all images, where there are several.
-            if corners.ndim == 3 and corners.shape[0] == 1:
+            if corners.ndim == 3 and corners.shape[0] == 1 and np.ndim(moved.get("labels")) < 2:
                 moved["boxes"] = corners[0]
             elif corners.ndim == 3 and "labels" in moved:
                 shape = (corners.shape[0], *np.shape(moved["labels"]))
