@@ -47,7 +47,7 @@ def guarded(action):
                 place = f": {error.filename}" if error.filename else ""
                 return complain(f"kerata: {error.strerror or error}{place}", 1)
             if isinstance(error, ImportError):
-                return complain(f"kerata: {error}", 1)
+                return complain(f"kerata: {' '.join(str(error).split())}", 1)
             raise
 
 
