@@ -519,3 +519,4 @@ class GroupedQueryAttention(_HeadedAttention):
 
 # Its public name, also in files, is not the name that layers are numbered by: so it is in Keras.
 publish_as("keras.layers", "GroupQueryAttention", GroupedQueryAttention, canonical=True)
+publish_as("keras.layers", "GroupedQueryAttention", GroupedQueryAttention)  # in older files

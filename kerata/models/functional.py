@@ -2,23 +2,24 @@
 
 import inspect
 import warnings
+from collections import deque
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from kerata import ops
-from kerata.engine import dtypes, tree
+from kerata.engine import tree
 from kerata.engine.configurable import deserialize, publish_as, serialize
-from kerata.engine.errors import unknown_name
+from kerata.engine.errors import UnsafeModelError, unknown_name
 from kerata.engine.masks import get_mask, set_mask
-from kerata.engine.symbolic import FunctionCall, KerasTensor, record_call
+from kerata.engine.symbolic import FunctionCall, KerasTensor, is_symbolic, record_call
 from kerata.layers.calling import call_signature
 from kerata.layers.input_layer import InputLayer
 from kerata.layers.layer import Layer, is_plain_numbers
 from kerata.models.function import Function, is_input, replay
 from kerata.models.host import Cut, Prepared, is_text, runs_on_host, text_arrays
 from kerata.models.model import Model
+from kerata.models.op_names import arguments_of_call, keras_call, operation_from_config
 
 
 class _Made(type):
@@ -60,7 +61,7 @@ def graph_spec(model, inputs, training=None, mask=None):
 
     Each layer knows its unknown dimensions best.
     """
-    return model._graph.run(arranged(model, inputs), spec_of_call)
+    return _unpacked(model._graph.run(arranged(model, inputs), spec_of_call))
 
 
 def _unpacked(outputs):
@@ -280,7 +281,7 @@ def _fit(model, x, wanted, as_given=False):
         if isinstance(x, np.ndarray) and x.dtype.kind in "USO":
             model._refuse_dtype(x)
         if not as_given:
-            result = jnp.asarray(x, dtypes.canonical(wanted.dtype))
+            result = ops.convert_to_tensor(x, wanted.dtype, sparse=wanted.sparse)
     shape, expected = tuple(result.shape), wanted.shape
     if len(shape) == len(expected) + 1 and shape[-1] == 1:
         text = isinstance(result, np.ndarray)
@@ -300,6 +301,8 @@ def _fit(model, x, wanted, as_given=False):
         hint = ""
         if len(shape) == len(expected) - 1:
             hint = "\nIf this is a single sample, add a batch axis: x[None]."
+            if is_text(wanted):
+                hint = "\nA single text goes into a list: [text]."
             if len(shape) > 1 and shape[1:] == expected[1:-1]:
                 hint = "\nIf the channel axis is missing, add it: x[..., None]."
         raise ValueError(
@@ -339,15 +342,23 @@ def graph_config(model) -> dict:
 
     layers = []
     for operation in graph.operations:
-        entry = _operation_config(operation)
+        nodes = [
+            (node.args, node.kwargs)
+            for i, node in enumerate(operation._inbound_nodes)
+            if (id(operation), i) in places and not isinstance(operation, InputLayer)
+        ]
+        if isinstance(operation, FunctionCall):
+            entry = serialize(keras_call(operation, *nodes[0])[0])
+            nodes = [keras_call(operation, *node)[1:] for node in nodes]
+        else:
+            entry = serialize(operation)
         entry["name"] = operation.name
         entry["inbound_nodes"] = [
             {
-                "args": [tree.map_structure(written, a) for a in node.args],
-                "kwargs": {k: tree.map_structure(written, v) for k, v in node.kwargs.items()},
+                "args": [tree.map_structure(written, a) for a in args],
+                "kwargs": {k: tree.map_structure(written, v) for k, v in kwargs.items()},
             }
-            for i, node in enumerate(operation._inbound_nodes)
-            if (id(operation), i) in places and not isinstance(operation, InputLayer)
+            for args, kwargs in nodes
         ]
         layers.append(entry)
     ends = {
@@ -357,62 +368,61 @@ def graph_config(model) -> dict:
     return {"name": model.name, "trainable": model.trainable, "layers": layers, **ends}
 
 
-def _operation_config(operation) -> dict:
-    if isinstance(operation, FunctionCall):
-        from kerata.models.op_names import keras_class_of
-
-        module, class_name, config = keras_class_of(operation)
-        return {
-            "module": module,
-            "class_name": class_name,
-            "config": serialize(config),
-            "registered_name": class_name,
-        }
-    return serialize(operation)
-
-
 def functional_from_config(cls, config: dict):
     """Make a functional model from its config: layers first, then the calls between them."""
     config = dict(config)
     operations: dict[str, Any] = {}
-    waiting: list[tuple] = []
+    calls: dict[str, deque] = {}  # those that are still to be made
+    waiting: dict[tuple, list[str]] = {}  # from a call to the layers whose next one needs it
+    lacking: tuple = ()
     for entry in config.pop("layers"):
         operation = _operation_from_config(entry)
         name = entry.get("name") or entry["config"]["name"]
+        if name in operations:
+            raise ValueError(
+                f"The layers in a config must have different names.\nReceived: {name!r}"
+            )
         operations[name] = operation
-        waiting += [(operation, node) for node in _calls_of(entry)]
+        calls[name] = deque(_calls_of(entry))
 
     def find(reference):
+        nonlocal lacking
         name, node_index, tensor_index = reference[:3]
         if name not in operations:
             raise unknown_name("layer in the config", name, operations)
         nodes = operations[name]._inbound_nodes
         first = firsts.get(id(operations[name]), 0)
         if first + node_index >= len(nodes):
+            lacking = (name, node_index)
             return None
         return nodes[first + node_index].outputs[tensor_index]
 
     firsts = {
         id(o): len(o._inbound_nodes) for o in operations.values() if not isinstance(o, InputLayer)
     }
-    while waiting:
-        left: list[tuple] = []
-        for operation, node in waiting:
-            # Calls of one operation are made in their order: its place is how they are named.
-            blocked = any(o is operation for o, _ in left)
-            found = None if blocked else _arguments_of(node, find)
+    ready = deque(operations)
+    while ready:
+        name = ready.popleft()
+        operation, mine = operations[name], calls[name]
+        # Calls of one operation are made in their order: its place is how they are named.
+        while mine:
+            found = _arguments_of(mine[0], find)
             if found is None:
-                left.append((operation, node))
-            else:
-                args, kwargs = found
-                if getattr(getattr(operation, "function", None), "__name__", "") == "get_item":
-                    # JSON has no tuples: an index of several axes comes back as a list.
-                    args = tuple(tuple(a) if type(a) is list else a for a in args)
-                operation(*args, **kwargs)
-        if len(left) == len(waiting):
-            stuck = sorted({o.name for o, _ in left})
-            raise ValueError(f"The config is not that of a model: {stuck} depend on each other.")
-        waiting = left
+                waiting.setdefault(lacking, []).append(name)
+                break
+            args, kwargs = arguments_of_call(operation, *found)
+            if not is_symbolic(args, kwargs):
+                raise UnsafeModelError(
+                    f"A layer in a config is called on what comes out of other layers.\n"
+                    f"Received: for {name!r} a call without them, which would be run at once"
+                )
+            operation(*args, **kwargs)
+            mine.popleft()
+            made = len(operation._inbound_nodes) - firsts.get(id(operation), 0) - 1
+            ready += waiting.pop((name, made), ())
+    if waiting:
+        stuck = sorted({name for names in waiting.values() for name in names})
+        raise ValueError(f"The config is not that of a model: {stuck} depend on each other.")
 
     def ends(structure):
         if _is_reference(structure):
@@ -440,8 +450,6 @@ def _is_reference(x) -> bool:
 
 
 def _operation_from_config(entry: dict):
-    from kerata.models.op_names import operation_from_config
-
     found = operation_from_config(entry)
     if found is not None:
         return found
@@ -481,7 +489,12 @@ def _old_arguments_of(node, find):
     """The same for the older form: a list of [layer, node, tensor, kwargs]."""
     references = [node] if _is_reference(node) else list(node)
     tensors = [find(r) for r in references]
+    kwargs = dict(references[0][3]) if len(references[0]) > 3 else {}
+    for key, value in kwargs.items():
+        if _is_reference(value) and type(value[1]) is type(value[2]) is int:
+            kwargs[key] = find(value)
+            tensors.append(kwargs[key])
     if any(t is None for t in tensors):
         return None
-    kwargs = references[0][3] if len(references[0]) > 3 else {}
-    return (tensors[0] if len(tensors) == 1 else tensors,), dict(kwargs)
+    tensors = tensors[: len(references)]
+    return (tensors[0] if len(tensors) == 1 else tensors,), kwargs

@@ -1,0 +1,261 @@
+"""Send models from kerata to Keras and back, and from Keras to kerata and back, and print a table.
+
+    python -m tools.roundtrip [--only WORDS] [--formats .keras,.h5]
+
+Each row is a model, each column a kind of file. A cell has the largest difference of what the
+three models compute (of the losses and metrics of further steps, if the model is compiled; beside
+the largest value, where that is above 1). FAILS is a fault of ours. Where Keras does not read its
+own files of this kind either, a cell says "kerata" if kerata reads its own, else "-"; the reasons
+are below the table. Empty: such files have no state of an optimizer.
+"""
+
+import argparse
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+import traceback
+import warnings
+from pathlib import Path
+
+os.environ["KERAS_BACKEND"] = "jax"
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import keras
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+import kerata
+from tools import roundtrip_keras_2, roundtrip_models as models
+
+STEPS = 3
+
+
+def same_names(k) -> None:
+    """Begin the automatic names anew, so that both packages give the same ones."""
+    k.utils.clear_session(free_memory=False)
+
+
+def made(k, row):
+    """Return the model of a row, with initial weights."""
+    same_names(k)
+    return row.make(k)
+
+
+def ready(k, row):
+    """Return the model of a row, with weights; trained a little if it is compiled."""
+    model = made(k, row)
+    models.fill(model)
+    if row.after is not None:
+        row.after(k, model)
+    if row.targets is not None:
+        for _ in range(STEPS):
+            model.train_on_batch(row.inputs, row.targets)
+    return model
+
+
+def outcome(row, model) -> list[np.ndarray]:
+    """Return what is compared: outputs, or losses and metrics of further steps and of a test."""
+    if row.targets is None:
+        return [np.asarray(y, "float32") for y in flat(model(row.inputs, **row.options))]
+    logs = [model.train_on_batch(row.inputs, row.targets, return_dict=True) for _ in range(STEPS)]
+    model.reset_metrics()
+    options = {"verbose": 0, "batch_size": 4, "return_dict": True}
+    logs.append(model.evaluate(row.inputs, row.targets, **options))
+    return [np.asarray([float(log[key]) for key in sorted(log)], "float32") for log in logs]
+
+
+def flat(y) -> list:
+    """Return the tensors in a structure."""
+    if isinstance(y, dict):
+        return [t for key in sorted(y) for t in flat(y[key])]
+    return [t for x in y for t in flat(x)] if isinstance(y, (list, tuple)) else [y]
+
+
+# One crossing for each format: (row, model, package to read with, folder) -> model.
+
+
+def archive(row, model, k, folder):
+    """Cross as a `.keras` file."""
+    model.save(f"{folder}/x.keras")
+    return k.saving.load_model(f"{folder}/x.keras")
+
+
+def older(row, model, k, folder):
+    """Cross as an `.h5` file."""
+    model.save(f"{folder}/x.h5")
+    return k.saving.load_model(f"{folder}/x.h5")
+
+
+def twin(row, k):
+    """Return the model that weights are read into."""
+    model = made(k, row)
+    if row.after is not None:
+        row.after(k, model)
+    return model
+
+
+def weights(row, model, k, folder):
+    """Cross as a `.weights.h5` file."""
+    model.save_weights(f"{folder}/x.weights.h5")
+    other = twin(row, k)
+    other.load_weights(f"{folder}/x.weights.h5")
+    return other
+
+
+def shards(row, model, k, folder):
+    """Cross as weights in several files, which are as small as they can be."""
+    largest = [np.asarray(v.value).nbytes for v in model.variables]
+    if getattr(model, "optimizer", None) is not None:
+        largest += [np.asarray(v.value).nbytes for v in model.optimizer.variables]
+    path = f"{folder}/x.weights.json"
+    model.save_weights(path, max_shard_size=(max(largest, default=1) + 1) / 2**30)
+    other = twin(row, k)
+    other.load_weights(path)
+    return other
+
+
+def config(row, model, k, folder):
+    """Cross as the text of the config, and a `.weights.h5` file."""
+    other = k.models.model_from_json(model.to_json())
+    if not other.built:
+        other.build(np.shape(flat(row.inputs)[0]))
+    if row.targets is not None:
+        other.optimizer.build(other.trainable_variables)
+    model.save_weights(f"{folder}/x.weights.h5")
+    other.load_weights(f"{folder}/x.weights.h5")
+    return other
+
+
+def keras_2(row, model, k, folder):
+    """Cross as an `.h5` file as Keras 2 wrote it."""
+    model.save(f"{folder}/x.h5", include_optimizer=False)
+    roundtrip_keras_2.rewrite(f"{folder}/x.h5")
+    return k.saving.load_model(f"{folder}/x.h5")
+
+
+def safetensors(row, model, k, folder):
+    """Cross as safetensors; on Keras's side with their own package, by the variables' paths."""
+    path, other = f"{folder}/x.safetensors", twin(row, k)
+    if isinstance(model, kerata.Model):
+        model.save_weights(path, names={v.path: v.path for v in model.weights})
+    else:
+        save_file({v.path: np.asarray(v.value) for v in model.weights}, path)
+    if isinstance(other, kerata.Model):
+        other.load_weights(path)
+    else:
+        arrays = load_file(path)
+        for v in other.weights:
+            v.assign(arrays[v.path])
+    return other
+
+
+FORMATS = {
+    ".keras": archive,
+    ".weights.h5": weights,
+    ".weights.json": shards,
+    ".h5": older,
+    "Keras 2 .h5": keras_2,
+    "JSON": config,
+    ".safetensors": safetensors,
+}
+WEIGHTS_ONLY = ("Keras 2 .h5", ".safetensors")
+
+
+def trip(row, first, second, format) -> float:
+    """Return the largest difference between a model, its twin in the other package, and theirs.
+
+    Args:
+        row: what model.
+        first: package that makes the model.
+        second: package that reads it, and writes it again for `first`.
+        format: name of a format.
+    """
+    cross = FORMATS[format]
+    with tempfile.TemporaryDirectory() as there, tempfile.TemporaryDirectory() as back:
+        origin = ready(first, row)
+        abroad = cross(row, origin, second, there)
+        home = cross(row, abroad, first, back)
+        expected, *others = (outcome(row, model) for model in (origin, abroad, home))
+    worst = 0.0
+    for other in others:
+        for a, b in zip(expected, other, strict=True):
+            if a.shape != b.shape:
+                raise ValueError(f"shapes {a.shape} and {b.shape}")
+            scale = max(1.0, float(np.abs(a).max(initial=0.0)))
+            worst = max(worst, float(np.abs(a - b).max(initial=0.0)) / scale)
+    return worst
+
+
+def cell(row, first, second, format) -> str:
+    """Return what the table says of one trip."""
+    if row.targets is not None and format in WEIGHTS_ONLY:
+        return "ok (weights only)"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with open(os.devnull, "w") as null, contextlib.redirect_stdout(null):
+                worst = trip(row, first, second, format)
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [""]
+        return f"{type(error).__name__}: {' '.join(lines)[:200]} [{where(error)}]"
+    return f"{worst:.0e}" if worst > row.tolerance else "ok" if worst == 0 else f"ok {worst:.0e}"
+
+
+def where(error: Exception) -> str:
+    """Return the places in the two packages that an error came from, innermost first."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{Path(f.filename).name}:{f.lineno}" for f in frames if "/ker" in f.filename]
+    return " < ".join(places[:-4:-1])
+
+
+def alone(k, row, format) -> bool:
+    """Return whether a package reads what it wrote itself of this model, with equal outcomes."""
+    return cell(row, k, k, format).startswith("ok")
+
+
+def main() -> int:
+    """Print the table, and the reasons of what failed below it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", default="", help="words that a row's group or name has")
+    parser.add_argument("--formats", default=",".join(FORMATS), help="formats, between commas")
+    options = parser.parse_args()
+    formats = options.formats.split(",")
+    rows = [r for r in models.ROWS if options.only.lower() in f"{r.group} {r.name}".lower()]
+    failures = []
+    logging.disable(logging.ERROR)
+    for k in (kerata, keras):
+        models.classes(k)  # registered before any file is read
+    for title, first, second in (
+        ("kerata -> Keras -> kerata", kerata, keras),
+        ("Keras -> kerata -> Keras", keras, kerata),
+    ):
+        print(f"\n{title}\n{'':<46}" + "".join(f"{f:>15}" for f in formats))
+        group = None
+        for row in rows:
+            if row.group != group:
+                group = row.group
+                print(group)
+            print(f"  {row.name:<44}", end="", flush=True)
+            for format in formats:
+                found = cell(row, first, second, format)
+                if not found.startswith("ok"):
+                    mark = "FAILS"
+                    if not alone(keras, row, format):
+                        # Keras does not read its own: does kerata?
+                        mark = "kerata" if alone(kerata, row, format) else "-"
+                    failures.append((mark, title, row.name, format, found))
+                    found = f"{mark} [{len(failures)}]"
+                elif found.endswith(")"):
+                    found = ""
+                print(f"{found:>15}", end="", flush=True)
+            print()
+    print()
+    for number, (_, title, name, format, found) in enumerate(failures, 1):
+        print(f"[{number}] {title}, {name}, {format}: {found}")
+    return 1 if any(mark == "FAILS" for mark, *_ in failures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
