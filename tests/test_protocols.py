@@ -308,6 +308,20 @@ def test_subclasses_with_their_own_config(layer, shape, tmp_path):
     np.testing.assert_allclose(again(x), model(x), 1e-6)
 
 
+def test_a_subclass_gets_the_name_of_a_plain_policy():
+    given = []
+
+    class Noting(layers.Dense):
+        def __init__(self, *args, dtype=None, **kwargs):
+            given.append(dtype)
+            super().__init__(*args, dtype=dtype, **kwargs)
+
+    for dtype in ("bfloat16", "int8_from_bfloat16"):
+        again = Noting.from_config(layers.Dense(2, dtype=dtype).get_config())
+        assert again.dtype_policy.name == dtype
+    assert given[0] == "bfloat16" and isinstance(given[1], kerata.DTypePolicy)
+
+
 # Building and compiling from configs.
 
 

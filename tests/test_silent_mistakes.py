@@ -46,7 +46,10 @@ CONFIGS = [
             ("Conv2D", (2, 2)), ("DepthwiseConv2D", (2,)), ("SeparableConv2D", (2, 2)),
             ("MaxPooling2D", ()), ("GlobalAveragePooling2D", ()), ("UpSampling2D", ()),
             ("ZeroPadding2D", ()), ("Cropping2D", ()), ("SpatialDropout2D", (0.5,)),
-            ("ConvLSTM2D", (2, 2)), ("Flatten", ()),
+            ("ConvLSTM2D", (2, 2)), ("Flatten", ()), ("Resizing", (2, 2)), ("CenterCrop", (2, 2)),
+            ("RandomCrop", (2, 2)), ("RandomFlip", ()), ("RandomZoom", (0.5,)), ("MixUp", ()),
+            ("RandomRotation", (0.5,)), ("RandomContrast", (0.5,)), ("RandAugment", ()),
+            ("AugMix", ()), ("RandomErasing", ()), ("RandomPerspective", ()),
         ]
     ),
 ]  # fmt: skip

@@ -299,6 +299,23 @@ class Operation(Configurable):
         return self._first_node("output").output_structure
 
 
+class _Evaluation:
+    """An abstract evaluation under way.
+
+    Attributes:
+        size: what stands for an unknown first dimension; 0 if there is none.
+        unknown: what stands for a length that depends on values; see `unknown_size`.
+        depends_on_values: whether there is such a length.
+        trace: JAX's trace of it.
+    """
+
+    def __init__(self, size, unknown):
+        self.size = size
+        self.unknown = unknown
+        self.depends_on_values = False
+        self.trace = None
+
+
 _evaluating = threading.local()
 
 
@@ -338,18 +355,17 @@ def abstract_eval(fn: Callable, args: tuple = (), kwargs: dict | None = None):
         )
     unknown = any(None in t.shape for t in tensors)
     if not unknown:
-        return _symbolic(_evaluate(fn, arguments, tensors, (0, 0)))
+        return _symbolic(*_evaluate(fn, arguments, tensors, (0, 0), (0, 0)))
     # An axis that vanishes says that the stand-in was too small, as an exception does.
     first_error, result = None, None
     for sizes, others in _sizes(tensors):
         try:
-            found = _evaluate(fn, arguments, tensors, sizes)
-            again = found if others == sizes else _evaluate(fn, arguments, tensors, others)
+            found, again = _evaluate(fn, arguments, tensors, sizes, others)
         except StateError:
             raise
         except Exception as error:
             if first_error is None:
-                other = _error_of(fn, arguments, tensors, others)
+                other = _error_of(fn, arguments, tensors, others, others)
                 first_error = with_unknown_sizes(error, other or error)
         else:
             vanished = any(0 in x.shape for x in jax.tree_util.tree_leaves(found))
@@ -362,8 +378,17 @@ def abstract_eval(fn: Callable, args: tuple = (), kwargs: dict | None = None):
     raise first_error
 
 
-def _evaluate(fn, arguments, tensors, sizes):
-    """Evaluate `fn` abstractly with `sizes` in place of unknown dimensions: see `_sizes`."""
+def _evaluate(fn, arguments, tensors, sizes, others):
+    """Evaluate `fn` abstractly with `sizes` in place of unknown dimensions (see `_sizes`), and
+    with `others`; once, if that can make no difference."""
+    evaluation = _Evaluation(sizes[0], 11)
+    found = _evaluate_once(fn, arguments, tensors, sizes, evaluation)
+    if others == sizes and not evaluation.depends_on_values:
+        return found, found
+    return found, _evaluate_once(fn, arguments, tensors, others, _Evaluation(others[0], 13))
+
+
+def _evaluate_once(fn, arguments, tensors, sizes, evaluation):
     first, size = sizes
 
     def filled(shape):
@@ -373,7 +398,8 @@ def _evaluate(fn, arguments, tensors, sizes):
 
     def run(arrays):
         # The batch axis of what is built meanwhile has this size: see `standin`.
-        _evaluating.size = first
+        _evaluating.now = evaluation
+        evaluation.trace = _trace(arrays[0]) if arrays else None
         values = {id(t): a for t, a in zip(tensors, arrays, strict=True)}
         args, kwargs = tree.map_structure(
             lambda x: values[id(x)] if isinstance(x, KerasTensor) else x, arguments
@@ -381,14 +407,14 @@ def _evaluate(fn, arguments, tensors, sizes):
         with Scope():
             return fn(*args, **kwargs)
 
-    outer = standin()
+    outer = getattr(_evaluating, "now", None)
     try:
         return jax.eval_shape(run, specs)
     except Exception as error:
         reword(error)
         raise
     finally:
-        _evaluating.size = outer
+        _evaluating.now = outer
 
 
 def _error_of(*evaluation) -> Exception | None:
@@ -402,7 +428,26 @@ def _error_of(*evaluation) -> Exception | None:
 
 def standin() -> int | None:
     """Return the size that stands for unknown dimensions in the evaluation under way, or None."""
-    return getattr(_evaluating, "size", None) or None
+    evaluation = getattr(_evaluating, "now", None)
+    return evaluation and evaluation.size or None
+
+
+def unknown_size(x) -> int | None:
+    """Return a size for an axis whose length depends on the values of `x`: it will be None in the
+    symbolic result.
+
+    Return None if `x` does not belong to the abstract evaluation under way: a program inside it
+    that is compiled would keep the size.
+    """
+    evaluation = getattr(_evaluating, "now", None)
+    if evaluation is None or _trace(x) is None or _trace(x) is not evaluation.trace:
+        return None
+    evaluation.depends_on_values = True
+    return evaluation.unknown
+
+
+def _trace(x):
+    return getattr(x, "_trace", None)
 
 
 def _symbolic(found, again=None):

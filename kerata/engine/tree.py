@@ -1,7 +1,8 @@
 """Nested structures: lists, tuples, named tuples, deques and dicts of leaves.
 
-Everything else, None included, is a leaf. Dicts are visited in the order of their sorted keys
-(ordered dicts: in their own order), so that equal structures flatten alike.
+Everything else, None included, is a leaf; so are sets, but for those that a layer holds. Dicts are
+visited in the order of their sorted keys (ordered dicts: in their own order), so that equal
+structures flatten alike.
 """
 
 from collections import OrderedDict, defaultdict, deque
@@ -15,6 +16,10 @@ class MAP_TO_NONE:
     """Returned by the function given to `traverse` to put None in a leaf's place."""
 
 
+class HeldSet(set):
+    """A set that is an attribute of a layer: unlike other sets it is a structure of its members."""
+
+
 def _is_namedtuple(x) -> bool:
     return isinstance(x, tuple) and hasattr(type(x), "_fields")
 
@@ -26,7 +31,7 @@ def is_nested(structure) -> bool:
         >>> kerata.tree.is_nested([1]), kerata.tree.is_nested(1)
         (True, False)
     """
-    return isinstance(structure, (list, tuple, deque, Mapping))
+    return isinstance(structure, (list, tuple, deque, Mapping, HeldSet))
 
 
 def _keys(mapping) -> list:
@@ -131,8 +136,9 @@ def map_structure_up_to(shallow_structure, func, *structures):
         return func(*structures)
     for structure in structures:
         _assert_same_level(shallow_structure, structure)
+    inside = [dict(_children(structure)) for structure in structures]
     results = [
-        map_structure_up_to(child, func, *(structure[key] for structure in structures))
+        map_structure_up_to(child, func, *(children[key] for children in inside))
         for key, child in _children(shallow_structure)
     ]
     return _rebuild(shallow_structure, results)
@@ -165,8 +171,9 @@ def assert_same_structure(a, b, check_types=None) -> None:
     """
     _assert_same_level(a, b)
     if is_nested(a):
+        there = dict(_children(b))
         for key, child in _children(a):
-            assert_same_structure(child, b[key])
+            assert_same_structure(child, there[key])
 
 
 def assert_same_paths(a, b) -> None:
@@ -262,9 +269,14 @@ def is_shape(x) -> bool:
 
 
 def map_shape_structure(func, structure):
-    """Apply `func` to every shape (tuple or list of integers and None) in `structure`."""
-    if is_shape(structure):
-        return func(tuple(None if d is None else int(d) for d in structure))
-    if not is_nested(structure):
-        raise ValueError(f"Not a structure of shapes. Received: {structure!r}")
+    """Apply `func` to every shape (tuple or list of integers and None) in `structure`.
+
+    What is neither a shape nor a container is given to `func` as it is.
+
+    Example:
+        >>> kerata.tree.map_shape_structure(len, {"a": (None, 3), "b": [(1,), (2, 2, 2)]})
+        {'a': 2, 'b': [1, 3]}
+    """
+    if is_shape(structure) or not is_nested(structure):
+        return func(structure)
     return _rebuild(structure, [map_shape_structure(func, c) for _, c in _children(structure)])

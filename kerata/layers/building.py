@@ -290,4 +290,12 @@ def batch_shape(x):
 
 def _tuples(shape):
     """Return a shape, or a structure of shapes, as tuples (JSON knows only lists)."""
-    return tree.map_shape_structure(lambda s: s, shape) if shape is not None else None
+
+    def as_tuple(s):
+        if s is None:
+            return None
+        if not tree.is_shape(s):
+            raise ValueError(f"A shape must be a tuple of integers and None.\nReceived: {s!r}")
+        return tuple(None if d is None else int(d) for d in s)
+
+    return tree.map_shape_structure(as_tuple, shape)

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from kerata.engine import dtypes, placement, policies, scopes, tree
-from kerata.engine.configurable import deserialize, serialize
+from kerata.engine.configurable import deserialize, is_serialized, serialize
 from kerata.engine.errors import argument_error, nearest, reword
 from kerata.engine.input_spec import InputSpec as InputSpec, check_inputs
 from kerata.engine.masks import get_mask as get_mask, set_mask as set_mask
@@ -379,7 +379,7 @@ class Layer(Building, State, Operation):
                 new = [x for x in tracking.parts(value) if id(x) not in held]
                 if tracking.holds_state(new, Layer):
                     raise self._locked_error(f"{name} = {value!r}")
-        super().__setattr__(name, value)
+        super().__setattr__(name, tree.HeldSet(value) if type(value) is set else value)
 
     def _locked_error(self, what: str) -> ValueError:
         return ValueError(
@@ -576,6 +576,11 @@ class Layer(Building, State, Operation):
 
         What every layer has need not be among the arguments of a subclass: it is set afterwards.
         """
+        if is_serialized(config.get("dtype")):
+            # What has a name and no more is given by its name, as in `Dense(2, dtype="bfloat16")`.
+            policy = policies.get(deserialize(config["dtype"]))
+            plain = type(policy) is policies.DTypePolicy
+            config = {**config, "dtype": policy.name if plain else policy}
         parameters = inspect.signature(cls.__init__).parameters
         if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
             return super().from_config(config)
@@ -585,7 +590,7 @@ class Layer(Building, State, Operation):
         if not common.get("trainable", True):
             layer.trainable = False
         if "dtype" in common:
-            layer.dtype_policy = policies.get(deserialize(common["dtype"]))
+            layer.dtype_policy = policies.get(common["dtype"])
         return layer
 
     def __repr__(self):

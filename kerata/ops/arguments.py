@@ -13,6 +13,7 @@ import numpy as np
 
 from kerata.engine import settings
 from kerata.engine.dtypes import as_array
+from kerata.engine.symbolic import unknown_size
 
 ArrayLike = jax.typing.ArrayLike
 
@@ -111,18 +112,18 @@ def rank_at_least(rank: int, x, name: str = "x") -> None:
         raise ValueError(f"`{name}` must have rank {rank} or more.\nReceived: shape {x.shape}")
 
 
-def concrete(x, op_name: str, remedy: str) -> jax.Array:
-    """Return `x` as an array whose values can be looked at.
+def result_size(x, op_name: str, remedy: str) -> int | None:
+    """Return what to give JAX as the size of a result whose shape depends on the values of `x`.
+
+    It is None where the values are known. For symbolic tensors it stands for an unknown size.
 
     Raises:
-        ValueError: if it is traced (inside `jit`, or for a symbolic tensor): then the shape of
-            the result, which depends on the values, is not known.
+        ValueError: if `x` is traced: then nobody knows the size.
     """
-    x = array(x)
-    if isinstance(x, jax.core.Tracer):
+    size = unknown_size(x)
+    if size is None and isinstance(x, jax.core.Tracer):
         raise ValueError(
-            f"`{op_name}` has a result whose shape depends on the values, so it cannot be compiled "
-            f"or applied to a symbolic tensor.\nReceived: a traced tensor of shape {x.shape}.\n"
-            f"{remedy}"
+            f"`{op_name}` has a result whose shape depends on the values, so it cannot be "
+            f"compiled.\nReceived: a traced tensor of shape {x.shape}.\n{remedy}"
         )
-    return x
+    return size

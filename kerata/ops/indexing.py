@@ -8,7 +8,7 @@ from jax import lax
 from kerata.engine.dtypes import as_array
 from kerata.engine.errors import is_int, one_of, positive_int
 from kerata.engine.op import op
-from kerata.ops.arguments import array, arrays, concrete, integers, one_axis
+from kerata.ops.arguments import array, arrays, integers, one_axis, result_size
 
 # Choosing
 
@@ -150,14 +150,15 @@ def select(condlist, choicelist, default=0):
 def nonzero(x):
     """Return the places of elements that are not 0: one tensor of indices for each axis.
 
-    Only for tensors whose values are known: how many there are makes the result's shape.
+    It cannot be compiled: how many there are makes the result's shape.
 
     Example:
         >>> kerata.ops.nonzero([0, 5, 6])
         (Array([1, 2], dtype=int32),)
     """
-    x = concrete(x, "nonzero", "Use where(condition, x1, x2), which keeps the shape.")
-    return tuple(i.astype("int32") for i in jnp.nonzero(x))
+    x = array(x)
+    size = result_size(x, "nonzero", "Use where(condition, x1, x2), which keeps the shape.")
+    return tuple(i.astype("int32") for i in jnp.nonzero(x, size=size))
 
 
 @op
@@ -191,11 +192,12 @@ def unique(
         >>> kerata.ops.unique([3, 1, 3], return_counts=True)
         (Array([1, 3], dtype=int32), Array([1, 2], dtype=int32))
     """
+    x = array(x)
     if size is None:
-        x = concrete(x, "unique", "Pass `size`, the length that the result shall have.")
-    axis = None if axis is None else one_axis(axis, array(x).ndim)
+        size = result_size(x, "unique", "Pass `size`, the length that the result shall have.")
+    axis = None if axis is None else one_axis(axis, x.ndim)
     found = jnp.unique(
-        array(x),
+        x,
         return_index,
         return_inverse,
         return_counts,
@@ -461,11 +463,8 @@ def _segment(function, data, segment_ids, num_segments, sorted):
             "`segment_ids` must have one axis, as long as the first of `data`.\n"
             f"Received: shapes {ids.shape}, {data.shape}"
         )
-    if num_segments is None and isinstance(ids, jax.core.Tracer):
-        raise ValueError(
-            "`num_segments` must be given in compiled code and for symbolic tensors: the result's "
-            "shape depends on it.\nReceived: num_segments=None"
-        )
+    if num_segments is None:
+        num_segments = result_size(ids, function.__name__, "Pass `num_segments`.")
     return function(data, ids, num_segments, indices_are_sorted=sorted)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from kerata.engine.dtypes import canonical
 from kerata.engine.errors import is_int, one_of
 from kerata.engine.op import op
+from kerata.engine.symbolic import standin
 from kerata.ops.arguments import array, axes, one_axis, rank_at_least
 
 # Shape and order of axes
@@ -404,7 +405,7 @@ def unstack(x, num=None, axis=0):
 
     Args:
         x: tensor.
-        num: number of slices, if known; it must be the size of the axis.
+        num: number of slices; it must be the size of the axis, if that is known.
         axis: axis to take apart.
 
     Example:
@@ -413,11 +414,11 @@ def unstack(x, num=None, axis=0):
     """
     x = array(x)
     axis = one_axis(axis, x.ndim)
-    if num is not None and num != x.shape[axis]:
-        raise ValueError(
-            f"`num` must be the size of axis {axis}, {x.shape[axis]}.\nReceived: num={num}"
-        )
-    return [jax.lax.index_in_dim(x, i, axis, keepdims=False) for i in range(x.shape[axis])]
+    size = x.shape[axis]
+    if num is not None and num != size and size != standin():
+        raise ValueError(f"`num` must be the size of axis {axis}, {size}.\nReceived: num={num}")
+    count = size if num is None else num
+    return [jax.lax.index_in_dim(x, i, axis, keepdims=False) for i in range(count)]
 
 
 # Order and repetition along axes

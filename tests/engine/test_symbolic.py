@@ -101,6 +101,35 @@ def test_unknown_sizes_are_none_in_errors():
     assert "float32[None, None, 12]" in "".join(caught.value.__notes__)
 
 
+def test_sizes_that_depend_on_values_are_unknown():
+    for shape in [(2, 4), (None, 4)]:
+        x = KerasTensor(shape, "int32")
+        assert [i.shape for i in kerata.ops.nonzero(x)] == [(None,), (None,)]
+        values, first, inverse = kerata.ops.unique(x, True, True, True, axis=0)
+        assert (values.shape, first.shape, inverse.shape) == ((None, 4), (None,), shape[:1])
+        for rows in (2, None):
+            assert kerata.ops.segment_sum(x, KerasTensor((rows,), "int32")).shape == (None, 4)
+    with pytest.raises(ValueError, match="segment_ids"):
+        kerata.ops.segment_sum(KerasTensor((2, 4)), KerasTensor((3,), "int32"))
+    inputs = kerata.Input((3,))
+    model = kerata.Model(inputs, kerata.ops.nonzero(inputs))
+    rows, columns = model(np.eye(3)[:2])
+    assert rows.tolist() == columns.tolist() == [0, 1]
+
+
+def test_a_compiled_program_inside_does_not_keep_a_stand_in_for_such_a_size():
+    places = jax.jit(lambda x: kerata.ops.nonzero(x)[0])
+    with pytest.raises(ValueError, match="cannot be compiled"):
+        abstract_eval(places, (KerasTensor((3,)),))
+    with pytest.raises(ValueError, match="cannot be compiled"):
+        places(np.ones(3, "float32"))
+
+
+def test_an_unknown_axis_is_unstacked_by_its_number():
+    parts = kerata.ops.unstack(KerasTensor((2, None, None)), num=3, axis=1)
+    assert [p.shape for p in parts] == [(2, None)] * 3
+
+
 @pytest.mark.parametrize(
     ("use", "error", "words"),
     [

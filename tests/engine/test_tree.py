@@ -5,6 +5,7 @@ from collections import OrderedDict, namedtuple
 import pytest
 from hypothesis import given, strategies as st
 
+import kerata
 from kerata import tree
 
 Point = namedtuple("Point", "x y")
@@ -72,6 +73,18 @@ def test_shapes_are_leaves():
     assert tree.map_shape_structure(len, {"a": (None, 3), "b": [(1,), (2, 2)]}) == {
         "a": 2, "b": [1, 2],
     }  # fmt: skip
+    assert tree.map_shape_structure(str, [[1, None], "a"]) == ["[1, None]", "a"]
+
+
+def test_a_set_is_a_leaf_unless_a_layer_holds_it():
+    assert tree.flatten([{1}]) == [{1}]
+    layer = kerata.layers.Layer()
+    layer.held = {1, 2}
+    assert layer.held == {1, 2} and sorted(tree.flatten(layer.held)) == [1, 2]
+    assert tree.map_structure(lambda x, y: x + y, layer.held, layer.held) == {2, 4}
+    tree.assert_same_paths(layer.held, [3, 4])
+    with pytest.raises(ValueError, match="differ"):
+        tree.assert_same_structure(layer.held, [1, 2])
 
 
 @pytest.mark.parametrize(
@@ -85,7 +98,11 @@ def test_shapes_are_leaves():
         (lambda: tree.assert_same_paths({"a": 1}, {"b": 1}), ValueError, "different paths"),
         (lambda: tree.pack_sequence_as([1, 2], [1]), ValueError, "2 leaves"),
         (lambda: tree.pack_sequence_as([1], "a"), TypeError, "sequence"),
-        (lambda: tree.map_shape_structure(len, "a"), ValueError, "shapes"),
+        (
+            lambda: kerata.layers.Layer().build_from_config({"input_shape": "a"}),
+            ValueError,
+            "tuple",
+        ),
     ],
 )
 def test_mistakes_are_explained(call, error, words):
