@@ -4,6 +4,7 @@ Nothing that a file says is run: arrays are read as numbers, pickles by `kerata.
 """
 
 import json
+import math
 import os
 import zipfile
 from importlib import resources
@@ -49,7 +50,13 @@ def read_npz(path: str) -> dict[str, np.ndarray]:
                 }
                 if header not in read:
                     raise ValueError(f"Not an array that is known here.\nReceived: {name!r}")
-                dtype = read[header](file)[2]
+                shape, _, dtype = read[header](file)
+                declared = math.prod(shape) * dtype.itemsize
+                if declared > archive.getinfo(name).file_size:
+                    raise ValueError(
+                        f"The header of an array must not declare more than there is.\n"
+                        f"Received: {declared:,} bytes for {name!r} in {path!r}"
+                    )
                 if dtype.hasobject:
                     array = pickles.read(file.read(), name)
                     if not isinstance(array, np.ndarray):

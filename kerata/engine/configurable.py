@@ -5,6 +5,7 @@ of its own. A config holds plain data; an object in it becomes a dict {"module",
 "config", "registered_name"}, in Keras's spelling.
 """
 
+import contextlib
 import functools
 import inspect
 import types
@@ -16,7 +17,7 @@ import jax
 import numpy as np
 
 from kerata.engine import registry, sharing
-from kerata.engine.errors import UnsafeModelError, unknown_name
+from kerata.engine.errors import UnsafeModelError, short, unknown_name
 from kerata.engine.registry import (  # noqa: F401 (one place to import from)
     CustomObjectScope,
     custom_object_scope,
@@ -83,6 +84,16 @@ class Configurable:
             for key, value in config.items()
         }
         return cls(**config)
+
+    def __repr__(self) -> str:
+        cls, (args, kwargs) = next(iter(vars(self).get("_arguments", {}).items()), (None, ((), {})))
+        given = kwargs
+        if cls is not None:
+            with contextlib.suppress(TypeError):
+                bound = inspect.signature(cls.__init__).bind(self, *args, **kwargs)
+                given = dict(list(bound.arguments.items())[1:])
+        shown = ", ".join(f"{name}={short(value)}" for name, value in given.items())
+        return f"<{type(self).__name__}({shown})>"
 
     def _recorded_arguments(self) -> tuple[type | None, dict]:
         """Return the class whose arguments make the config, and these arguments.
@@ -281,9 +292,17 @@ _READERS = {
     "__slice__": lambda config, **kw: slice(
         *(deserialize(config[key], **kw) for key in ("start", "stop", "step"))
     ),
-    "__numpy__": lambda config, **kw: np.array(config["value"], dtype=config["dtype"]),
-    "__tensor__": lambda config, **kw: jax.numpy.array(config["value"], dtype=config["dtype"]),
+    "__numpy__": lambda config, **kw: np.array(config["value"], dtype=_number_type(config)),
+    "__tensor__": lambda config, **kw: jax.numpy.array(config["value"], dtype=_number_type(config)),
 }
+
+
+def _number_type(config: Mapping) -> np.dtype:
+    """Return the dtype of an array in a config: numbers, no objects and no text of any length."""
+    dtype = jax.numpy.dtype(config["dtype"])
+    if not (dtype.kind in "biufcV" and dtype.fields is None and dtype.itemsize <= 16):
+        raise UnsafeModelError(f"An array in a config holds numbers.\nReceived: dtype={dtype!r}")
+    return dtype
 
 
 def deserialize(config, custom_objects: Mapping | None = None, safe_mode: bool = True, **kwargs):
@@ -372,16 +391,18 @@ def find_class(config: Mapping) -> type:
     name = config["class_name"]
     registered = config.get("registered_name")
     is_ours = isinstance(module, str) and (module == "keras" or module.startswith("keras."))
-    found = registry.custom_object(registered) if isinstance(registered, str) else None
+    # What is built in cannot be replaced by a user's object of the same name.
+    found = registry.public_object(module, name) if is_ours else None
+    if found is not None and registered not in (None, "", name):
+        raise _contradiction(name, registered)
+    if found is None and isinstance(registered, str):
+        found = registry.custom_object(registered)
     if found is None:
         found = registry.custom_object(name)
     if found is None and is_ours:
-        found = registry.public_object(module, name)
-        if found is not None and registered not in (None, "", name):
-            raise _contradiction(name, registered)
-        found = found or _defined.get((module, name))
+        found = _defined.get((module, name))
     if found is None:
-        raise unknown_name(
+        error = unknown_name(
             "class",
             name,
             list(get_custom_objects()),
@@ -389,16 +410,19 @@ def find_class(config: Mapping) -> type:
             f"custom_objects={{{name!r}: {name}}}, or decorate the class with "
             "@kerata.saving.register_keras_serializable().",
         )
+        raise UnsafeModelError(str(error))
     if not isinstance(found, type) or not hasattr(found, "from_config"):
-        raise TypeError(f"{name!r} must name a class with `from_config()`.\nReceived: {found!r}")
+        raise UnsafeModelError(
+            f"{short(name)} must name a class with `from_config()`.\nReceived: {short(found)}"
+        )
     return found
 
 
 def _contradiction(name: str, registered) -> UnsafeModelError:
     return UnsafeModelError(
         f"The config names {name!r}, which is built in, but also a registered object.\n"
-        f"Received: registered_name={registered!r}, which is not registered\n"
-        "If it is yours, register it before loading; otherwise the config is not to be trusted."
+        f"Received: registered_name={short(registered)}\n"
+        "The config is not to be trusted: such objects are written under their own names."
     )
 
 
@@ -407,8 +431,9 @@ def _find_function(name, registered):
         raise TypeError(f"The name of a function must be a string.\nReceived: {name!r}")
     found = registry.custom_object(name)
     if found is None:
-        for place in ("activations", "losses", "metrics", "initializers", "ops"):
-            found = found or registry.public_object(f"keras.{place}", name)
+        for place in ("activations", "losses", "metrics", "ops"):
+            if name not in ("get", "serialize", "deserialize"):
+                found = found or registry.public_object(f"keras.{place}", name)
         if found is not None and registered not in (None, "", "function", name):
             raise _contradiction(name, registered)
     if found is None and ">" not in name:
@@ -416,19 +441,22 @@ def _find_function(name, registered):
         ends = [k for k in get_custom_objects() if k.endswith(f">{name}")]
         found = registry.custom_object(ends[0]) if ends else None
     if found is None or not callable(found):
-        raise unknown_name(
+        error = unknown_name(
             "function",
             name,
             list(get_custom_objects()),
+            f"Received: {short(name)}, which is not registered\n"
             f"If it is yours, pass custom_objects={{{name!r}: ...}}, or decorate the function "
             "with @kerata.saving.register_keras_serializable().",
         )
+        raise UnsafeModelError(str(error))
     return found
 
 
 def _refuse_lambda():
     raise UnsafeModelError(
         "The config holds the code of a lambda. Code out of a file is never run.\n"
+        "Received: class_name='__lambda__'\n"
         "Make the model from your program, with a named function decorated with "
         "@kerata.saving.register_keras_serializable(), load its weights, and save it again."
     )

@@ -3,6 +3,7 @@
     KerataError
     ├── StateError         a variable is used where it cannot be (a traced value would leak)
     ├── UnknownKeyError    a dict has a key for something that does not exist
+    ├── DamagedFileError   a file is not what it was when it was written
     └── UnsafeModelError   a model file asks for what a file may not do
 
 Mistakes in arguments raise ValueError and TypeError, as Keras does. Every message says what must
@@ -28,6 +29,10 @@ class UnknownKeyError(KerataError, ValueError, KeyError):
     """A dict has a key for something that does not exist."""
 
     __str__ = Exception.__str__  # KeyError's own would show quotes, and escape line ends
+
+
+class DamagedFileError(KerataError, ValueError):
+    """A file is cut short, or is not what it was when it was written."""
 
 
 class UnsafeModelError(KerataError, ValueError):

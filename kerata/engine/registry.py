@@ -22,7 +22,9 @@ NAMESPACES = frozenset(
     utils""".split()
 )
 
-# What a file imports from these it uses; it does not offer it. (A package offers what it imports.)
+# What a file imports from these it uses; it does not offer it. (A package offers what it imports,
+# but those of which a model file may name functions.)
+_NAMED = ("kerata.losses", "kerata.metrics")
 _HELPERS = tuple(
     f"kerata.{name}"
     for name in """engine.arrays engine.configurable engine.errors engine.op engine.registry
@@ -51,13 +53,20 @@ def publish(namespace: dict, module: str | None = None) -> None:
         if name.startswith("_") or not isinstance(thing, (type, types.FunctionType)):
             continue
         origin = getattr(thing, "__module__", None) or ""
-        used = "__path__" not in namespace and origin.startswith(_HELPERS)
+        offers = "__path__" in namespace and home not in _NAMED
+        # Where it was defined: `__module__` may be that of a package which offers it already.
+        home_of_code = "" if hasattr(thing, "__wrapped__") else _code_module(thing)
+        used = not offers and (origin.startswith(_HELPERS) or home_of_code.startswith(_HELPERS))
         if used or not origin.startswith("kerata"):
             continue
         _public[spelled, name] = thing
         if id(thing) not in _public_names and name == thing.__name__:
             _public_names[id(thing)] = (spelled, name)
             thing.__module__ = home
+
+
+def _code_module(thing) -> str:
+    return getattr(thing, "__globals__", {}).get("__name__", "")
 
 
 def publish_as(module: str, name: str, thing, canonical: bool = False) -> None:

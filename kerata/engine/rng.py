@@ -1,7 +1,9 @@
 """Random state: seeds as Variables, so that compiled functions advance them."""
 
+import contextlib
 import random as python_random
 import threading
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -133,7 +135,28 @@ class ElementSeeds:
 
 def make_default_seed() -> int:
     """Return a fresh seed from Python's random numbers."""
-    return python_random.randint(1, int(1e9))
+    return getattr(_global, "source", python_random).randint(1, int(1e9))
+
+
+@contextlib.contextmanager
+def aside() -> Iterator[None]:
+    """Let this thread draw from streams of its own, so that the program's stand where they stood.
+
+    They follow from the program's, and from how often this was done since it was seeded.
+    """
+    outer = getattr(_global, "source", None)
+    count = _global.asides = getattr(_global, "asides", 0) + 1
+    _global.source = python_random.Random(f"{hash(python_random.getstate()[1])} {count}")
+    generator = _global.__dict__.pop("generator", None)
+    try:
+        yield
+    finally:
+        del _global.source
+        _global.__dict__.pop("generator", None)
+        if outer is not None:
+            _global.source = outer
+        if generator is not None:
+            _global.generator = generator
 
 
 def global_seed_generator() -> SeedGenerator:
@@ -165,6 +188,7 @@ def set_random_seed(seed: int) -> None:
     python_random.seed(int(seed))
     np.random.seed(int(seed))
     _global.seed = int(seed)
+    _global.asides = 0
     _restart(int(seed))
 
 

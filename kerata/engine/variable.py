@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kerata.engine import dtypes, naming, placement, scopes
+from kerata.engine import dtypes, naming, placement, reading, scopes
 from kerata.engine.arrays import owned
 from kerata.engine.errors import StateError, argument_error, one_of
 
@@ -109,6 +109,9 @@ class Variable:
                     f"\nReceived: initializer={initializer!r}, shape=None"
                 )
             shape = _known_shape(shape, self.name)
+            if self._layout is None:
+                item = jnp.dtype(dtype or dtypes.standardize_dtype(None)).itemsize
+                reading.charge(f"variable {self.path!r}", shape, item)
             value = initializer(shape, dtype=dtype or dtypes.standardize_dtype(None))
             if tuple(jnp.shape(value)) != shape:
                 raise ValueError(

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kerata.engine import dtypes, tree
-from kerata.engine.errors import argument_error
+from kerata.engine.errors import UnsafeModelError, argument_error
 from kerata.engine.rng import SeedGenerator, draw_seed
 from kerata.engine.variable import Variable
 from kerata.layers.layer import Layer
@@ -262,6 +262,11 @@ class TorchModuleWrapper(Layer):
             "a function of JAX with kerata.layers.JaxLayer."
         )
 
+    @classmethod
+    def from_config(cls, config):
+        """Raise UnsafeModelError: such a config holds a pickle."""
+        raise _program_in_a_config(cls)
+
 
 class TFSMLayer(Layer):
     """Raises: a SavedModel of TensorFlow does not run on JAX. See the error for what to use.
@@ -293,3 +298,15 @@ class TFSMLayer(Layer):
             "Save the model as a .keras file where it was made, and read that with "
             "kerata.saving.load_model()."
         )
+
+    @classmethod
+    def from_config(cls, config):
+        """Raise UnsafeModelError: such a config names a program in another file."""
+        raise _program_in_a_config(cls)
+
+
+def _program_in_a_config(cls: type) -> UnsafeModelError:
+    return UnsafeModelError(
+        f"The config of a {cls.__name__} stands for a program, which is never run out of a file.\n"
+        f"Received: class_name={cls.__name__!r}"
+    )

@@ -5,6 +5,7 @@ import warnings
 import jax.numpy as jnp
 import numpy as np
 
+from kerata.engine import reading
 from kerata.engine.dtypes import is_float
 from kerata.engine.errors import argument_error, positive_int
 from kerata.losses.regression import shape_message
@@ -170,6 +171,7 @@ class MeanIoU(IoU):
         axis=-1,
     ):
         num_classes = positive_int("num_classes", num_classes, type(self))
+        reading.charge("a matrix of classes", (num_classes, num_classes), 4)
         super().__init__(
             num_classes,
             range(num_classes),

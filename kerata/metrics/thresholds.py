@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from kerata.engine import settings
+from kerata.engine import reading, settings
 from kerata.losses.regression import shape_message
 from kerata.losses.weighting import expand_like, same_rank
 from kerata.metrics.reduction import spread
@@ -18,6 +18,7 @@ COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negative
 
 def even(number: int) -> list[float]:
     """Return `number` evenly spaced thresholds from just below 0 to just above 1."""
+    reading.charge("a list of thresholds", (number,))
     inner = [(i + 1) / (number - 1) for i in range(number - 2)]
     return [0.0 - settings.epsilon(), *inner, 1.0 + settings.epsilon()]
 

@@ -17,11 +17,11 @@ def model_from_json(json_string: str, custom_objects=None):
         json_string: the text.
         custom_objects: dict from name to class or function.
     """
-    import json
-
+    from kerata.engine import reading
     from kerata.engine.configurable import deserialize
 
-    return deserialize(json.loads(json_string), custom_objects=custom_objects)
+    config = reading.parse(json_string, "the text", "json_string")
+    return deserialize(config, custom_objects=custom_objects)
 
 
 def __getattr__(name: str):

@@ -1,5 +1,6 @@
 """Function: the computation from some symbolic tensors to others, as a graph of operations."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -52,7 +53,7 @@ class Function(Operation):
         self._outputs = tree.flatten(outputs)
         self.nodes, self._operations = sort_graph(self._inputs, self._outputs)
         names = [o.name for o in self._operations]
-        twice = sorted({n for n in names if names.count(n) > 1})
+        twice = sorted(n for n, count in Counter(names).items() if count > 1)
         if twice:
             raise ValueError(
                 "The operations of a model must have different names.\n"

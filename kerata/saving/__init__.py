@@ -11,6 +11,10 @@ from kerata.engine.configurable import (
     register_keras_serializable as register_keras_serializable,
     serialize as serialize_keras_object,
 )
+from kerata.engine.errors import (
+    DamagedFileError as DamagedFileError,
+    UnsafeModelError as UnsafeModelError,
+)
 from kerata.saving.api import (
     load_model as load_model,
     load_weights as load_weights,

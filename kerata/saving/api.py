@@ -13,10 +13,12 @@ from typing import IO
 
 import h5py
 
+from kerata.engine import rng
 from kerata.engine.configurable import custom_object_scope, deserialize, serialize
-from kerata.engine.errors import UnsafeModelError
+from kerata.engine.errors import DamagedFileError, UnsafeModelError, short
+from kerata.engine.reading import TEXT, Reading, parse, refusal
 from kerata.engine.sharing import Sharing
-from kerata.saving import archive as zipped_model, atomic, hdf5, shards, weights
+from kerata.saving import archive as zipped_model, atomic, hdf5, safetensors, shards, weights
 from kerata.saving.walk import parts
 
 # What Keras wrote the layout that files are written in.
@@ -230,12 +232,28 @@ def read_model(file: IO[bytes], name: str = "the file", compile=True, safe_mode=
         safe_mode: see `load_model`.
     """
     archive = zipped_model.Archive(file, name)
-    model = model_from_config(archive.read_json(zipped_model.CONFIG), compile, safe_mode, name)
-    if zipped_model.WEIGHTS in archive:
-        with archive.weights() as member, open_h5(member, name) as h5:
-            weights.read(model, hdf5.Source(h5), name=repr(name))
-    _load_assets(model, archive.assets_of)
+    config = archive.read_json(zipped_model.CONFIG)
+    with (
+        archive.weights() as member,
+        hdf5.opened(member, name) as (h5, saved),
+        reading(name, saved),
+    ):
+        model = model_from_config(config, compile, safe_mode, name)
+        weights.read(model, hdf5.Source(h5), name=repr(name))
+        _load_assets(model, archive.assets_of)
     return model
+
+
+@contextlib.contextmanager
+def reading(name: str, saved: int) -> Iterator[None]:
+    """Bound the memory of the model that is read, and leave the random state as it is.
+
+    Args:
+        name: what to call the file.
+        saved: bytes of the arrays in it.
+    """
+    with rng.aside(), Reading(name, saved):
+        yield
 
 
 def model_from_config(config: dict, compile: bool, safe_mode: bool, name: str):
@@ -246,9 +264,14 @@ def model_from_config(config: dict, compile: bool, safe_mode: bool, name: str):
         with Sharing():
             model = deserialize(config, safe_mode=safe_mode)
     except RecursionError:
-        raise UnsafeModelError(
-            f"The config is nested without end, which no model needs.\nReceived: {name!r}"
-        ) from None
+        raise refusal("lists nested without end in the config", name) from None
+    except (AttributeError, LookupError, ArithmeticError, TypeError, MemoryError) as error:
+        if isinstance(error, ValueError):
+            raise
+        raise DamagedFileError(
+            f"The config in the file makes no model: {type(error).__name__}: {error}\n"
+            f"Received: {name!r}"
+        ) from error
     if not hasattr(model, "load_own_variables"):
         raise ValueError(
             f"The file holds no model.\nReceived: {name!r} with a {type(model).__name__}"
@@ -261,49 +284,50 @@ def _load_assets(model, assets_of) -> None:
         if not hasattr(part, "load_assets"):
             continue
         found = assets_of(path)
-        if not found:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            for name, data in found.items():
-                with open(os.path.join(folder, name), "xb") as file:
-                    file.write(data)
-            part.load_assets(folder)
-
-
-@contextlib.contextmanager
-def open_h5(file, name: str) -> Iterator[h5py.File]:
-    """Open an HDF5 file: a path, or an open file."""
-    try:
-        h5 = h5py.File(file, "r")
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"The weights cannot be read: they are no HDF5 file, or it is damaged.\n"
-            f"Received: {name!r} ({error})"
-        ) from None
-    with h5:
-        yield h5
+        for name in found:
+            if not zipped_model.is_plain(name):
+                raise UnsafeModelError(
+                    "The name of an asset must be that of a file in one folder.\n"
+                    f"Received: {short(name)} for {path!r}"
+                )
+        if found and hasattr(part, "take_assets"):
+            part.take_assets(found)
+        elif found:  # of a user's layer, which reads files
+            with tempfile.TemporaryDirectory() as folder:
+                for name, data in found.items():
+                    with open(os.path.join(folder, name), "xb") as file:
+                        file.write(data)
+                part.load_assets(folder)
 
 
 def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs) -> None:
     """Write the weights of a model, and its optimizer's state, to a file.
 
+    A `.safetensors` file holds the weights alone: no optimizer, and no random state.
+
     Args:
         model: the model.
-        filepath: path that ends in `.weights.h5`; in `.weights.json` with `max_shard_size`.
+        filepath: path that ends in `.weights.h5` or `.safetensors`; in `.weights.json` with
+            `max_shard_size`.
         overwrite: whether to replace a file that is there without asking.
         max_shard_size: largest size of one file in gigabytes (2^30 bytes): the weights are spread
             over several files, and a JSON file says which is where. None for a single file.
-        **kwargs: `objects_to_skip`, a list of layers to leave out.
+        **kwargs: `objects_to_skip`, a list of layers to leave out; `names`, for `.safetensors`: a
+            dict or function from a weight's name, "layers/dense/kernel" (in a dict also its
+            `path`, "fc/kernel"), to the name in the file. In place of a name there may be a pair
+            `(name, function of the array)`, or None to leave the weight out.
 
     Raises:
         ValueError: if the path ends in something else, or the model is not built.
         FileNotFoundError: if the folder of the file does not exist.
     """
-    skip = kwargs.pop("objects_to_skip", None) or ()
-    _refuse_arguments(kwargs)
     path = os.fspath(filepath)
     suffix = ".weights.h5" if max_shard_size is None else shards.SUFFIX
-    if not path.endswith(suffix):
+    named = max_shard_size is None and path.endswith(safetensors.SUFFIX)
+    skip = kwargs.pop("objects_to_skip", None) or ()
+    names = kwargs.pop("names", None) if named else None
+    _refuse_arguments(kwargs)
+    if not named and not path.endswith(suffix):
         spread = "" if max_shard_size is None else " that are spread over several files"
         raise ValueError(
             f"The path of weights{spread} must end in `{suffix}`.\nReceived: {path!r}\n"
@@ -316,7 +340,11 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs)
     if max_shard_size is not None:
         shards.write(model, path, int(max_shard_size * 2**30), skip)
         return
-    with atomic.replacing(path) as file, h5py.File(file.name, "w") as h5:
+    if named:
+        with atomic.replacing(path) as file:
+            safetensors.write(model, file, names, skip)
+        return
+    with hdf5.writing(path) as h5:
         weights.write(model, h5, skip)
 
 
@@ -333,24 +361,41 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs) -> None:
 
     Args:
         model: the model; it must be built.
-        filepath: path of a `.weights.h5`, `.weights.json` or `.keras` file, of an older `.h5`
-            file, or of a folder of `kerata.callbacks.OrbaxCheckpoint`.
+        filepath: path of a `.weights.h5`, `.weights.json`, `.keras` or `.safetensors` file, of an
+            older `.h5` file, or of a folder of `kerata.callbacks.OrbaxCheckpoint`.
         skip_mismatch: whether to leave layers whose weights do not fit as they are, with a
             warning.
         **kwargs: `by_name=True`, for older `.h5` files: layers are found by their names;
-            `objects_to_skip`, a list of layers to leave as they are.
+            `objects_to_skip`, a list of layers to leave as they are; `names`, for `.safetensors`
+            files: a dict or function from the name in the file to the weight's name, such as
+            "layers/dense/kernel", or its `path`, "fc/kernel". In place of a name there may be a
+            pair `(name, function of the array)`, or None to leave the array out.
 
     Raises:
         ValueError: if there is no such file, or the weights do not fit; the message names the
             first layer, and both shapes. Nothing is changed then.
+        UnsafeModelError: if the file holds what no weights file needs.
+
+    Example:
+        A file of PyTorch's, where the kernels of linear layers are the other way round:
+
+        >>> import os, tempfile
+        >>> model = kerata.Sequential([kerata.Input((3,)), kerata.layers.Dense(2, name="fc")])
+        >>> path = os.path.join(tempfile.mkdtemp(), "x.safetensors")
+        >>> torch_names = {"fc/kernel": ("fc.weight", np.transpose), "fc/bias": "fc.bias"}
+        >>> model.save_weights(path, names=torch_names)
+        >>> names = {"fc.weight": ("fc/kernel", np.transpose), "fc.bias": "fc/bias"}
+        >>> model.load_weights(path, names=names)
     """
     path = os.fspath(filepath)
-    if "objects_to_skip" in kwargs and not path.endswith((".weights.h5", shards.SUFFIX)):
+    alone = (".weights.h5", shards.SUFFIX, safetensors.SUFFIX)
+    if "objects_to_skip" in kwargs and not path.endswith(alone):
         raise ValueError(
             f"objects_to_skip is for files of weights alone, `.weights.h5`.\nReceived: {path!r}"
         )
     by_name = kwargs.pop("by_name", False)
     skip = kwargs.pop("objects_to_skip", None) or ()
+    names = kwargs.pop("names", None) if path.endswith(safetensors.SUFFIX) else None
     _refuse_arguments(kwargs)
     if os.path.isdir(path):
         from kerata.saving import orbax
@@ -358,14 +403,15 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs) -> None:
         if orbax.is_checkpoint(path):
             _check_built(model, "load into")
             return orbax.load_weights(model, path)
-    if path.endswith((".weights.h5", ".keras", shards.SUFFIX)):
+    if path.endswith((*alone, ".keras")):
         if by_name:
             raise ValueError(
                 f"by_name=True is for older `.h5` files.\nReceived: {path!r}, by_name={by_name}"
             )
     elif not path.endswith(_H5):
         raise ValueError(
-            "Weights are read from files that end in `.weights.h5`, `.keras` or `.h5`.\n"
+            "Weights are read from files that end in `.weights.h5`, `.keras`, `.safetensors` or "
+            "`.h5`.\n"
             f"Received: {path!r}"
         )
     if not os.path.exists(path):
@@ -376,15 +422,20 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs) -> None:
     if path.endswith(".keras"):
         with open(path, "rb") as file:
             archive = zipped_model.Archive(file, path)
-            with archive.weights() as member, open_h5(member, path) as h5:
+            with archive.weights() as member, hdf5.opened(member, path) as (h5, _):
                 weights.read(model, hdf5.Source(h5), skip_mismatch, repr(path), skip)
             _load_assets(model, archive.assets_of)
+        return
+    if path.endswith(safetensors.SUFFIX):
+        with open(path, "rb") as file:
+            arrays = safetensors.Source(file, path, model, names)
+            weights.read(model, arrays, skip_mismatch, repr(path), skip)
         return
     if path.endswith(shards.SUFFIX):
         with shards.opened(path) as source:
             weights.read(model, source, skip_mismatch, repr(path), skip)
         return
-    with open_h5(path, path) as h5:
+    with hdf5.opened(path, path) as (h5, _):
         if not path.endswith(".weights.h5") or "layer_names" in h5.attrs:
             from kerata.saving import legacy
 
@@ -404,9 +455,8 @@ def _save_folder(model, path: str, overwrite: bool) -> None:
     if not _may_write(path, overwrite):
         return
     os.makedirs(path, exist_ok=True)
-    with atomic.replacing(os.path.join(path, zipped_model.WEIGHTS)) as file:
-        with h5py.File(file.name, "w") as h5:
-            weights.write(model, h5)
+    with hdf5.writing(os.path.join(path, zipped_model.WEIGHTS)) as h5:
+        weights.write(model, h5)
     texts = {zipped_model.METADATA: json.dumps(metadata()), zipped_model.CONFIG: config}
     files = {name: text.encode() for name, text in texts.items()}
     files |= {zipped_model.ASSETS + name: data for name, data in _assets(model)}
@@ -425,12 +475,8 @@ def _load_folder(path: str, compile: bool, safe_mode: bool):
             f"Received: {path!r} with {sorted(os.listdir(path))[:5]}"
         )
     with open(config_path, "rb") as file:
-        config = json.loads(file.read())
-    model = model_from_config(config, compile, safe_mode, path)
+        config = parse(file.read(TEXT + 1), zipped_model.CONFIG, path)
     weights_path = os.path.join(path, zipped_model.WEIGHTS)
-    if os.path.isfile(weights_path):
-        with open_h5(weights_path, path) as h5:
-            weights.read(model, hdf5.Source(h5), name=repr(path))
 
     def assets_of(part: str) -> dict[str, bytes]:
         folder = os.path.join(path, *zipped_model.ASSETS.split("/"), *part.split("/"))
@@ -440,8 +486,13 @@ def _load_folder(path: str, compile: bool, safe_mode: bool):
             place = os.path.join(folder, name)
             if os.path.isfile(place) and not os.path.islink(place):
                 with open(place, "rb") as file:
-                    found[name] = file.read()
+                    found[name] = file.read(TEXT + 1)
+                if len(found[name]) > TEXT:
+                    raise refusal(f"an asset of more than {TEXT:,} bytes", place)
         return found
 
-    _load_assets(model, assets_of)
+    with hdf5.opened(weights_path, path) as (h5, saved), reading(path, saved):
+        model = model_from_config(config, compile, safe_mode, path)
+        weights.read(model, hdf5.Source(h5), name=repr(path))
+        _load_assets(model, assets_of)
     return model

@@ -6,25 +6,36 @@ within bounds.
 
 import contextlib
 import io
-import json
+import os
+import stat
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import IO
 
-from kerata.engine.errors import UnsafeModelError
+from kerata.engine.errors import DamagedFileError, short
+from kerata.engine.reading import TEXT, parse, refusal
 
 CONFIG = "config.json"
 METADATA = "metadata.json"
 WEIGHTS = "model.weights.h5"
 ASSETS = "assets/"
 
-# What a member may be, unpacked. Weights are stored as they are by all writers; for a file that
-# somebody packed again the bound is generous, and still far from a bomb.
-_TEXT_LIMIT = 256 * 2**20
-_RATIO = 200
+# How large a member, and all of them, may be, unpacked. Weights are stored as they are by all
+# writers; for a file that somebody packed again the bound is generous, and still far from a bomb.
+_RATIO = 50
 _SLACK = 64 * 2**20
-_MEMBERS = 100_000
+_MEMBERS = 20_000
+
+
+def is_plain(name: str) -> bool:
+    """Return whether a name is that of a file in one folder, on every system."""
+    return bool(name) and name not in (".", "..") and not set(name) & set("/\\:\0")
+
+
+# What zipfile raises where an archive is damaged.
+_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, struct.error)
 
 
 class Archive:
@@ -44,49 +55,61 @@ class Archive:
         self._file = file
         try:
             self._zip = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
-            raise ValueError(
+        except (*_FAULTS, ValueError) as error:
+            raise DamagedFileError(
                 f"The file is no model: a `.keras` file is a zip archive.\n"
                 f"Received: {name!r} ({error})\n"
                 "It may be damaged or not fully copied, or be of another kind."
             ) from None
         members = self._zip.infolist()
         if len(members) > _MEMBERS:
-            raise self._refuse(f"{len(members):,} members")
+            raise refusal(f"{len(members):,} members", name)
         self._members = {info.filename: info for info in members}
         if len(self._members) != len(members):
-            raise self._refuse("two members of one name")
+            raise refusal("two members of one name", name)
+        for info in members:
+            self._check_kind(info)
         self._check_places(members)
         if CONFIG not in self._members:
-            raise ValueError(
+            raise DamagedFileError(
                 f"The archive holds no model: there is no {CONFIG} in it.\n"
                 f"Received: {name!r} with {sorted(self._members)[:5]}"
             )
 
-    def _refuse(self, what: str) -> UnsafeModelError:
-        return UnsafeModelError(
-            f"The archive holds {what}, which no model needs.\nReceived: {self.name!r}\n"
-            "Do not use it, unless you can get it from its author in another form."
-        )
+    def _check_kind(self, info: zipfile.ZipInfo) -> None:
+        """Refuse what no writer of models makes: odd names, links, other ways of packing."""
+        parts = info.orig_filename.removesuffix("/").split("/")
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if not all(map(is_plain, parts)):
+            what = "a member whose name leads elsewhere"
+        elif kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+            what = "a link, or something else that is no file,"
+        elif info.flag_bits & 1:
+            what = "an encrypted member"
+        elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            what = "a member packed in an unusual way"
+        else:
+            return
+        raise refusal(f"{what} ({short(info.orig_filename)})", self.name)
 
     def _check_places(self, members) -> None:
         """Refuse members that overlap, or are larger than their packed bytes let expect."""
-        end = 0
+        end = total = 0
+        size = self._file.seek(0, os.SEEK_END)
         for info in sorted(members, key=lambda info: info.header_offset):
             if info.header_offset < end:
-                raise self._refuse(f"overlapping members ({info.filename[:60]!r})")
-            end = info.header_offset + 30 + info.compress_size
-            if info.file_size > _RATIO * info.compress_size + _SLACK:
-                raise self._refuse(
-                    f"a member that unpacks to {info.file_size:,} bytes ({info.filename[:60]!r})"
-                )
-            if info.flag_bits & 1:
-                raise self._refuse(f"an encrypted member ({info.filename[:60]!r})")
+                raise refusal(f"overlapping members ({short(info.filename)})", self.name)
+            end = info.header_offset + 30 + len(info.orig_filename) + info.compress_size
+            total += info.file_size
+            most = _RATIO * min(info.compress_size, size) + _SLACK
+            if info.file_size > most or total > _RATIO * size + _SLACK:
+                what = f"a member that unpacks to {info.file_size:,} bytes"
+                raise refusal(f"{what} ({short(info.filename)})", self.name)
 
     def __contains__(self, name: str) -> bool:
         return name in self._members
 
-    def read(self, name: str, limit: int = _TEXT_LIMIT) -> bytes:
+    def read(self, name: str, limit: int = TEXT) -> bytes:
         """Return the bytes of a member.
 
         Raises:
@@ -95,18 +118,18 @@ class Archive:
         """
         info = self._members[name]
         if info.file_size > limit:
-            raise self._refuse(f"{info.file_size:,} bytes in {name!r}")
+            raise refusal(f"{info.file_size:,} bytes in {name!r}", self.name)
         try:
             with self._zip.open(info) as member:
                 data = member.read(info.file_size + 1)
-        except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
+        except _FAULTS as error:
             raise self._damaged(name, error) from error
         if len(data) != info.file_size:
             raise self._damaged(name, f"{len(data)} of {info.file_size} bytes are there")
         return data
 
-    def _damaged(self, name: str, why) -> ValueError:
-        return ValueError(
+    def _damaged(self, name: str, why) -> DamagedFileError:
+        return DamagedFileError(
             f"The archive is damaged: {name} cannot be read.\nReceived: {self.name!r} ({why})\n"
             "Copy it again, or fall back on an earlier one."
         )
@@ -118,16 +141,9 @@ class Archive:
             ValueError: if it does not.
             UnsafeModelError: if it is nested without reason.
         """
-        try:
-            value = json.loads(self.read(name).decode("utf-8"))
-        except RecursionError:
-            raise self._refuse(f"lists nested without end in {name}") from None
-        except UnsafeModelError:
-            raise
-        except ValueError as error:
-            raise self._damaged(name, error) from error
+        value = parse(self.read(name), name, self.name)
         if not isinstance(value, dict):
-            raise ValueError(
+            raise DamagedFileError(
                 f"{name} in the archive must be a JSON object.\n"
                 f"Received: a {type(value).__name__} in {self.name!r}"
             )
@@ -141,7 +157,7 @@ class Archive:
             ValueError: if there are none.
         """
         if WEIGHTS not in self._members:
-            raise ValueError(
+            raise DamagedFileError(
                 f"The archive holds no weights: there is no {WEIGHTS} in it.\n"
                 f"Received: {self.name!r} with {sorted(self._members)[:5]}"
             )
@@ -158,7 +174,7 @@ class Archive:
             with self._zip.open(info) as member:
                 while member.read(2**22):
                     pass
-        except (zipfile.BadZipFile, EOFError, OSError) as error:
+        except _FAULTS as error:
             raise self._damaged(info.filename, error) from error
 
     def _start(self, info: zipfile.ZipInfo) -> int:
@@ -173,9 +189,8 @@ class Archive:
         found = {}
         for name in self._members:
             rest = name.removeprefix(prefix)
-            if name.startswith(prefix) and rest and not set(rest) & set("/\\:\0"):
-                if rest not in (".", ".."):
-                    found[rest] = self.read(name)
+            if name.startswith(prefix) and is_plain(rest):
+                found[rest] = self.read(name)
         return found
 
 

@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 
 from kerata.engine.errors import unknown_name
-from kerata.saving import archive as zipped_model, atomic, hdf5, weights
-from kerata.saving.api import check_file, open_h5
+from kerata.saving import archive as zipped_model, hdf5, weights
+from kerata.saving.api import check_file
 
 
 class KerasFileEditor:
@@ -50,10 +50,10 @@ class KerasFileEditor:
                 self.config = archive.read_json(zipped_model.CONFIG)
                 if zipped_model.METADATA in archive:
                     self.metadata = archive.read_json(zipped_model.METADATA)
-                with archive.weights() as member, open_h5(member, path) as h5:
+                with archive.weights() as member, hdf5.opened(member, path) as (h5, _):
                     self._objects, self._names = _read(h5)
         elif path.endswith(".weights.h5"):
-            with open_h5(path, path) as h5:
+            with hdf5.opened(path, path) as (h5, _):
                 self._objects, self._names = _read(h5)
         else:
             raise ValueError(f"The path must end in `.keras` or `.weights.h5`.\nReceived: {path!r}")
@@ -188,7 +188,7 @@ class KerasFileEditor:
         path = os.fspath(filepath)
         if not path.endswith(".weights.h5"):
             raise ValueError(f"The path must end in `.weights.h5`.\nReceived: {path!r}")
-        with atomic.replacing(path) as file, h5py.File(file.name, "w") as h5:
+        with hdf5.writing(path) as h5:
             for place, arrays in self._objects.items():
                 group = h5.require_group(f"{place}/vars" if place else "vars")
                 if place in self._names:

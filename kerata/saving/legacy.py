@@ -13,10 +13,12 @@ import numpy as np
 
 from kerata.engine import registry
 from kerata.engine.configurable import is_serialized, serialize
-from kerata.engine.errors import KerataError, UnsafeModelError
+from kerata.engine.errors import KerataError
+from kerata.engine.reading import parse
 from kerata.models.model import Model
 from kerata.models.sequential import Sequential
-from kerata.saving import atomic, hdf5
+from kerata.saving import hdf5
+from kerata.saving.walk import check_complete
 
 _TOP = "top_level_model_weights"
 # Where the classes of an older config are looked for, if its key says nothing.
@@ -44,16 +46,17 @@ _KINDS = {
 }
 
 # What is in the config of each layer, and of no op.
-_OF_LAYERS = {"dtype", "trainable", "batch_shape", "batch_input_shape", "layers"}
+_OF_LAYERS = {"trainable", "batch_shape", "batch_input_shape", "layers"}
 
 
 def save_model(model, path: str, include_optimizer: bool = True) -> None:
     """Write a model as an older `.h5` file; its folder is made if there is none."""
+    check_complete(model)
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     config = serialize(model)
     compiled = config.pop("compile_config", None)
     config.pop("build_config", None)
-    with atomic.replacing(path) as file, h5py.File(file.name, "w") as h5:
+    with hdf5.writing(path) as h5:
         h5.attrs["keras_version"] = "3.15.1"
         h5.attrs["backend"] = "jax"
         h5.attrs["model_config"] = json.dumps(_older(config))
@@ -72,6 +75,8 @@ def _older(config: dict) -> dict:
               if key in config}  # fmt: skip
     if config.get("registered_name") and not str(config.get("module")).startswith("keras.src.ops"):
         result["class_name"] = config["registered_name"]
+    if result["class_name"] == "GroupQueryAttention":
+        result["class_name"] = "GroupedQueryAttention"  # such files have Keras's own name of it
     if isinstance(config["config"].get("layers"), list):
         result["config"] = {**config["config"]}
         result["config"]["layers"] = [_older(entry) for entry in config["config"]["layers"]]
@@ -94,7 +99,7 @@ def _save_variables(group: h5py.Group, named: list) -> None:
         if name in names:
             name = f"{name}_{len(names)}"
         names.append(name)
-        group.create_dataset(name, data=variable.numpy())
+        hdf5.put(group, name, variable.numpy())
     _set_names(group, "weight_names", names)
 
 
@@ -136,9 +141,9 @@ def load_model(path: str, compile: bool = True, safe_mode: bool = True):
         ValueError: if it holds no model, or an unknown class.
         UnsafeModelError: if it asks for what a file may not do.
     """
-    from kerata.saving.api import model_from_config, open_h5
+    from kerata.saving.api import model_from_config, reading
 
-    with open_h5(path, path) as h5:
+    with hdf5.opened(path, path) as (h5, saved), reading(path, saved):
         config = _json(h5, "model_config", path)
         if config is None:
             raise ValueError(
@@ -146,12 +151,12 @@ def load_model(path: str, compile: bool = True, safe_mode: bool = True):
                 "Make the model in your program, and read the weights with load_weights()."
             )
         model = model_from_config(newer(config), compile=False, safe_mode=safe_mode, name=path)
-        group = hdf5.member(h5, "model_weights")
+        group = hdf5.find(h5, "model_weights")
         if isinstance(group, h5py.Group):
             load_weights(model, group, source=repr(path))
         training = _json(h5, "training_config", path) if compile else None
         if training is not None:
-            _compile(model, training, hdf5.member(h5, "optimizer_weights"))
+            _compile(model, training, hdf5.find(h5, "optimizer_weights"))
     return model
 
 
@@ -159,14 +164,7 @@ def _json(h5: h5py.File, key: str, path: str) -> dict | None:
     text = h5.attrs.get(key)
     if text is None:
         return None
-    try:
-        value = json.loads(text.decode("utf-8") if isinstance(text, bytes) else text)
-    except RecursionError:
-        raise UnsafeModelError(
-            f"The {key} is nested without end, which no model needs.\nReceived: {path!r}"
-        ) from None
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"The {key} in the file is damaged.\nReceived: {path!r}") from error
+    value = parse(text if isinstance(text, bytes) else str(text), key, path)
     if not isinstance(value, dict):
         raise ValueError(
             f"The {key} in the file must be a JSON object.\nReceived: a {type(value).__name__}"
@@ -196,7 +194,26 @@ def newer(config, kind: str | None = None):
             inner["module"], inner["class_name"] = "keras.models", "Functional"
         if name == "InputLayer":
             inner["config"].pop("trainable", None)
+        if inner["module"] == "keras.layers":
+            _leave_out(name, inner["config"])
     return inner
+
+
+# Arguments of layers of Keras 2, with the values that change nothing.
+_GONE = {"time_major": False, "input_length": None, "ragged": False}
+
+
+def _leave_out(name: str, config: dict) -> None:
+    """Take what Keras 2 wrote besides out of the config of a layer."""
+    for key, value in _GONE.items():
+        if config.get(key, ...) in (value, None):
+            del config[key]
+    if name == "MultiHeadAttention":
+        for key in ("query_shape", "key_shape", "value_shape"):
+            config.pop(key, None)  # what it was built for: its calls say so, too
+    axis = config.get("axis")
+    if name == "BatchNormalization" and isinstance(axis, (list, tuple)) and len(axis) == 1:
+        config["axis"] = axis[0]
 
 
 def _module_of(name: str, config, kind: str | None) -> str | None:
@@ -279,7 +296,7 @@ def load_weights(
         ValueError: if the weights do not fit; nothing is changed then.
     """
     if "layer_names" not in group.attrs and "layer_names0" not in group.attrs:
-        inner = hdf5.member(group, "model_weights")
+        inner = hdf5.find(group, "model_weights")
         if not isinstance(inner, h5py.Group):
             raise ValueError(f"The file holds no weights in the `.h5` layout.\nReceived: {source}")
         group = inner

@@ -4,7 +4,7 @@ A step holds "pytree", the values of all variables by path, and, unless it is of
 "model_config" and the "assets" of layers. Orbax (extra `orbax`) is imported when it is needed.
 """
 
-import json
+import math
 import os
 from typing import Any
 
@@ -12,9 +12,12 @@ import jax
 import numpy as np
 
 from kerata.engine.optional import require
-from kerata.saving.api import _assets, _config_text, _load_assets, model_from_config
+from kerata.engine.reading import parse, refusal
+from kerata.saving.api import _assets, _config_text, _load_assets, model_from_config, reading
 
 _WEIGHTS = ("trainable_variables", "non_trainable_variables")
+# Arrays may be so many times as large as their files, and so many bytes more.
+_RATIO, _SLACK = 16, 64 * 2**20
 _MARKS = {"orbax.checkpoint", "pytree.orbax-checkpoint", "checkpoint_metadata"}
 
 
@@ -70,6 +73,9 @@ def _load(path: str, model, orbax, **more) -> dict:
     """Return what is saved at `path`, with arrays that lie where those of `model` do."""
     saved = orbax.checkpointables_metadata(path).metadata["pytree"]
     here = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    declared = sum(math.prod(x.shape) * np.dtype(x.dtype).itemsize for x in jax.tree.leaves(saved))
+    if declared > _size(path) + _SLACK:
+        raise refusal(f"arrays that declare {declared:,} bytes", path)
 
     def wanted(meta, mine):
         if isinstance(meta, dict):
@@ -94,9 +100,10 @@ def load_model(path: str, compile: bool, safe_mode: bool):
             "Make the model as it was, and call its load_weights()."
         )
     config = orbax.load_checkpointables(step, {"model_config": None})["model_config"]["config"]
-    model = model_from_config(json.loads(config), compile, safe_mode, path)
-    if getattr(model, "optimizer", None) is not None:
-        model.optimizer.build(model.trainable_variables)
+    with reading(path, _size(step)):
+        model = model_from_config(parse(config, "the config", path), compile, safe_mode, path)
+        if getattr(model, "optimizer", None) is not None:
+            model.optimizer.build(model.trainable_variables)
     found = _load(step, model, orbax, **({"assets": None} if "assets" in names else {}))
     _set_state(model, found["pytree"], path)
 
@@ -108,6 +115,12 @@ def load_model(path: str, compile: bool, safe_mode: bool):
 
     _load_assets(model, assets_of)
     return model
+
+
+def _size(path: str) -> int:
+    """Return how many bytes the arrays in a folder may have, packed as they are."""
+    files = (os.path.join(top, name) for top, _, names in os.walk(path) for name in names)
+    return _RATIO * sum(map(os.path.getsize, files))
 
 
 def load_weights(model, path: str) -> None:

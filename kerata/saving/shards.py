@@ -3,16 +3,19 @@
 import contextlib
 import json
 import os
+import secrets
 from collections.abc import Iterator, MutableMapping
 
 import h5py
 import numpy as np
 
-from kerata.engine.errors import UnsafeModelError
-from kerata.saving import atomic, hdf5
-from kerata.saving.walk import parts
+from kerata.engine.errors import DamagedFileError, UnsafeModelError
+from kerata.engine.reading import TEXT, parse
+from kerata.saving import archive as zipped_model, atomic, hdf5
+from kerata.saving.walk import check_complete, parts
 
 SUFFIX = ".weights.json"
+_TAG = "kerata_save"
 
 
 class _Shards:
@@ -22,6 +25,8 @@ class _Shards:
         self._stack = stack
         self._stem = path.removesuffix(SUFFIX)
         self._limit = limit
+        # In all files of one save, so that those of two are not taken for one.
+        self.tag = secrets.token_hex(8)
         self._number = -1
         self._size = 0
         self.total = 0
@@ -33,8 +38,8 @@ class _Shards:
         self._size = 0
         path = f"{self._stem}_{self._number:05}.weights.h5"
         self.name = os.path.basename(path)
-        file = self._stack.enter_context(atomic.replacing(path))
-        self.file = self._stack.enter_context(h5py.File(file.name, "w"))
+        self.file = self._stack.enter_context(hdf5.writing(path))
+        self.file.attrs[_TAG] = self.tag
 
     def put(self, path: str, name: str, value: np.ndarray) -> None:
         if value.nbytes > self._limit:
@@ -88,6 +93,7 @@ def write(model, path: str, limit: int, skip=()) -> None:
         limit: largest size of a file, in bytes of its arrays.
         skip: layers to leave out.
     """
+    check_complete(model, skip)
     with contextlib.ExitStack() as stack:
         index = stack.enter_context(atomic.replacing(path))
         shards = _Shards(stack, path, limit)
@@ -99,7 +105,8 @@ def write(model, path: str, limit: int, skip=()) -> None:
             if isinstance(getattr(part, "name", None), str):
                 attributes["name"] = part.name
             part.save_own_variables(_Writer(shards, group))
-        what = {"metadata": {"total_size": float(shards.total)}, "weight_map": shards.places}
+        about = {"total_size": float(shards.total), _TAG: shards.tag}
+        what = {"metadata": about, "weight_map": shards.places}
         index.write(json.dumps(what, indent=4).encode())
 
 
@@ -139,28 +146,39 @@ def opened(path: str) -> Iterator[Source]:
         UnsafeModelError: if it names a file elsewhere.
     """
     with open(path, "rb") as file:
+        index = parse(file.read(TEXT + 1), "the index", path)
         try:
-            places = json.loads(file.read())["weight_map"]
+            # Where a part is in one file, Keras writes its name, not a list of names.
+            places = {
+                place: [where] if isinstance(where, str) else where
+                for place, where in index["weight_map"].items()
+            }
             names = sorted({name for where in places.values() for name in where})
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ValueError(
+            tag = index.get("metadata", {}).get(_TAG)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DamagedFileError(
                 f"The file does not say where the weights are.\nReceived: {path!r} ({error!r})"
             ) from None
     folder = os.path.dirname(os.path.abspath(path))
     with contextlib.ExitStack() as stack:
         files = {}
         for name in names:
-            if name != os.path.basename(name) or not name.endswith(".weights.h5"):
+            plain = isinstance(name, str) and zipped_model.is_plain(name)
+            if not plain or not name.endswith(".weights.h5"):
                 raise UnsafeModelError(
                     "Weights are read from files beside the one that names them.\n"
                     f"Received: {name[:80]!r} in {path!r}"
                 )
             place = os.path.join(folder, name)
-            try:
-                files[name] = stack.enter_context(h5py.File(place, "r"))
-            except OSError as error:
-                raise ValueError(
-                    f"A part of the weights cannot be read.\nReceived: {place!r} ({error})\n"
-                    "All files that were written together must be copied together."
-                ) from None
+            if not os.path.isfile(place):
+                raise DamagedFileError(
+                    f"A part of the weights cannot be read: it is not there.\nReceived: {place!r}"
+                    "\nAll files that were written together must be copied together."
+                )
+            files[name], _ = stack.enter_context(hdf5.opened(place, place))
+            if tag is not None and files[name].attrs.get(_TAG, tag) != tag:
+                raise DamagedFileError(
+                    f"A part of the weights is of another save.\nReceived: {place!r}\n"
+                    "Perhaps the latest one was not finished. Fall back on an earlier one."
+                )
         yield Source(places, files)

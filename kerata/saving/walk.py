@@ -6,9 +6,13 @@ twice stands at the first place.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+import inspect
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from kerata.engine.configurable import Configurable
 from kerata.engine.naming import to_snake_case
+from kerata.engine.variable import Variable
 from kerata.layers.layer import Layer
 from kerata.models.functional import Functional
 from kerata.models.model import Model
@@ -74,6 +78,10 @@ class _Walk:
 
 
 _CONTAINERS = (list, tuple, dict, set)
+# Where hidden variables are not looked for: plain values, and objects of these packages.
+_PLAIN = {str, int, float, bool, bytes, type(None), type}
+_OTHERS = {"builtins", "kerata", "jax", "jaxlib", "numpy", "threading", "logging"}
+_DEEPEST = 6
 
 
 def _is_part(thing) -> bool:
@@ -116,3 +124,81 @@ def _common_names(cls: type) -> frozenset[str]:
     if issubclass(cls, Model):
         names -= {"layers", "optimizer"}
     return frozenset(names)
+
+
+def check_complete(root, skip: Iterable = ()) -> None:
+    """Raise an error if `root` has variables that no part of it, in files, would hold.
+
+    Objects that are neither layers nor lists or dicts of them are not walked for files; they, and
+    functions, are looked into for this alone.
+
+    Args:
+        root: a model, or a layer.
+        skip: objects that are left out on purpose, with what is inside them.
+
+    Raises:
+        ValueError: if there are such variables; the message names them.
+    """
+    skip = list(skip)
+    lost: dict[int, str] = {}
+    held = {id(v) for thing in skip for v in _variables(thing)}
+    found = [part for _, part in parts(root, skip=skip)]
+    held |= {id(v) for part in found for v in _variables(part, inside=False)}
+    for part in found:
+        if not isinstance(part, Layer):
+            continue
+        for v in part.weights if part is root else ():
+            if id(v) not in held:
+                lost[id(v)] = v.path
+        for name, value in vars(part).items():
+            if name not in part.untracked and type(value) not in _PLAIN:
+                for v in _hidden(value, 0, set()):
+                    if id(v) not in held:
+                        lost.setdefault(id(v), f"{v.path} (in `{name}` of {part.name!r})")
+    if lost:
+        named = ", ".join(list(lost.values())[:5]) + (", …" if len(lost) > 5 else "")
+        raise ValueError(
+            f"The file would lack variables of {type(root).__name__} {root.name!r}: they are "
+            f"reached neither as attributes of layers nor in lists or dicts of these.\n"
+            f"Received: {named}\nMake what holds them such an attribute; or name it in "
+            "`objects_to_skip` of save_weights(), to leave it out on purpose."
+        )
+
+
+def _variables(thing, inside: bool = True) -> list:
+    """Return the variables of a part, with or without those of the layers inside."""
+    if isinstance(thing, Layer):
+        return thing.weights if inside else thing._own()
+    return list(getattr(thing, "variables", ()))
+
+
+def _hidden(value, depth: int, seen: set) -> Iterator[Variable]:
+    """Yield the variables inside of functions, and of objects that are not walked for files."""
+    if isinstance(value, Variable):
+        yield value
+    elif isinstance(value, Layer):
+        yield from value.weights
+    if depth > _DEEPEST or id(value) in seen or isinstance(value, (Variable, Layer)):
+        return
+    seen.add(id(value))
+    for child in _insides(value):
+        if type(child) not in _PLAIN:
+            yield from _hidden(child, depth + 1, seen)
+
+
+def _insides(value) -> Iterable:
+    if isinstance(value, Mapping):
+        return list(value.values())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return value
+    if isinstance(value, types.FunctionType):
+        return list(inspect.getclosurevars(value).nonlocals.values())
+    if isinstance(value, types.MethodType):
+        return [value.__self__]
+    if isinstance(value, functools.partial):
+        return [value.func, *value.args, *value.keywords.values()]
+    home = type(value).__module__.split(".")[0]
+    # Metrics and losses have a state of their own, which is no weight.
+    if isinstance(value, (type, Configurable)) or home in _OTHERS or not hasattr(value, "__dict__"):
+        return ()
+    return list(vars(value).values())

@@ -13,8 +13,8 @@ from kerata.layers.adapting import Adaptable
 from kerata.layers.layer import Layer
 from kerata.layers.state import State
 from kerata.models.model import Model
-from kerata.saving import hdf5, shards
-from kerata.saving.walk import parts
+from kerata.saving import hdf5, safetensors, shards
+from kerata.saving.walk import check_complete, parts
 
 
 def write(model, file: h5py.File, skip=()) -> None:
@@ -24,7 +24,11 @@ def write(model, file: h5py.File, skip=()) -> None:
         model: the model.
         file: an open file.
         skip: layers to leave out.
+
+    Raises:
+        ValueError: if the model has variables that would not be in the file.
     """
+    check_complete(model, skip)
     for path, part in parts(model, skip=skip):
         if not hasattr(part, "save_own_variables"):
             continue
@@ -36,7 +40,7 @@ def write(model, file: h5py.File, skip=()) -> None:
 
 def read(
     model,
-    source: hdf5.Source | shards.Source,
+    source: hdf5.Source | shards.Source | safetensors.Source,
     skip_mismatch: bool = False,
     name: str = "the file",
     skip=(),
@@ -57,10 +61,11 @@ def read(
         ValueError: if parts do not fit.
         UnsafeModelError: if the file holds what no weights file needs.
     """
+    kinds = getattr(source, "kinds", object)
     found = [
         (path, part, source.store(path))
         for path, part in parts(model, source.is_there, skip)
-        if hasattr(part, "load_own_variables")
+        if hasattr(part, "load_own_variables") and isinstance(part, kinds)
     ]
     misfits = [(path, part, why) for path, part, store in found if (why := _misfit(part, store))]
     known = {path for path, _, _ in found}
@@ -89,7 +94,7 @@ def read(
         )
 
 
-def _misfit(part, store: hdf5.Reader) -> str | None:
+def _misfit(part, store) -> str | None:
     """Return why a layer cannot take what the file holds for it, or None if it can.
 
     Layers that load in a way of their own, and optimizers, are not asked beforehand.
@@ -105,15 +110,18 @@ def _misfit(part, store: hdf5.Reader) -> str | None:
         return f"it has the variables {wanted}; the file has {_shapes(store)}."
     for index, variable in enumerate(mine):
         try:
-            shape = tuple(store.dataset(index).shape)
+            found = store.dataset(index)
+            shape = tuple(found.shape)
         except KeyError:
             return f"{variable.name} {variable.shape} is not in the file."
         if shape != variable.shape:
             return f"{variable.name} has shape {variable.shape}; the file has {shape}."
+        if found.dtype.kind == "c" and "complex" not in variable.dtype:
+            return f"{variable.name} is of real numbers; the file has complex ones."
     return None
 
 
-def _shapes(store: hdf5.Reader) -> str:
+def _shapes(store) -> str:
     return ", ".join(map(str, list(store.shapes().values())[:8])) or "none"
 
 

@@ -89,7 +89,9 @@ def get_file(
     if file_hash is None and md5_hash is not None:
         file_hash, hash_algorithm = md5_hash, "md5"
     algorithm = _algorithm(hash_algorithm, file_hash)
-    name = os.path.basename(urllib.parse.urlsplit(origin).path) if not fname else os.fspath(fname)
+    # A backslash divides folders on some systems: a name must mean the same on all.
+    last = urllib.parse.urlsplit(origin).path.replace("\\", "/").rpartition("/")[2]
+    name = os.fspath(fname) if fname else last
     if os.path.basename(name) in ("", ".", ".."):
         raise argument_error("fname", "name a file, for `origin` does not", fname, "get_file()")
     folder = os.path.join(_writable(cache_dir), cache_subdir)

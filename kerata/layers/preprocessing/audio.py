@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kerata import initializers, ops
-from kerata.engine import settings
+from kerata.engine import reading, settings
 from kerata.engine.errors import argument_error, one_of, positive_int
 from kerata.engine.input_spec import InputSpec
 from kerata.layers.arguments import padding_name
@@ -131,6 +131,7 @@ class MelSpectrogram(Stateless):
         def mel(hertz):
             return 1127.0 * np.log(1 + np.asarray(hertz, "float64") / 700)
 
+        reading.charge("the mel filters", (num_spectrogram_bins, num_mel_bins))
         bins = mel(np.linspace(0, sampling_rate / 2, num_spectrogram_bins))[:, None]
         edges = np.linspace(mel(lower_edge_hertz), mel(upper_edge_hertz), num_mel_bins + 2)
         low, centre, high = edges[:-2], edges[1:-1], edges[2:]

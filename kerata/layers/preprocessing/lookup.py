@@ -3,16 +3,18 @@
 import os
 from collections import Counter
 from itertools import chain
+from types import NoneType
 
 import numpy as np
 
-from kerata.engine import settings
+from kerata.engine import reading, settings
 from kerata.engine.errors import (
     UnsafeModelError,
     argument_error,
     non_negative_int,
     one_of,
     positive_int,
+    short,
 )
 from kerata.layers.preprocessing import hashes, host
 from kerata.layers.preprocessing.host import NOTHING, HostLayer
@@ -66,6 +68,7 @@ class Lookup(HostLayer):
             raise argument_error("idf_weights", "be given with `vocabulary`", idf_weights, self)
         self.max_tokens = max_tokens
         self.num_oov_indices = non_negative_int("num_oov_indices", num_oov_indices, self)
+        reading.charge(f"the vocabulary of {self.name!r}", (self.num_oov_indices,))
         self.mask_token = mask_token
         self.oov_token = oov_token
         self.invert = bool(invert)
@@ -149,8 +152,7 @@ class Lookup(HostLayer):
         if not os.path.exists(path):
             raise ValueError(f"{self._title()}: there is no such file.\nReceived: {path!r}")
         with open(path, encoding="utf-8", newline="\n") as file:
-            text = file.read()
-        return [line.rstrip("\r") for line in text.split("\n")] if text else []
+            return _lines(file.read())
 
     def _check_tokens(self, tokens) -> None:
         repeated = [t for t, n in Counter(tokens).items() if n > 1]
@@ -182,6 +184,8 @@ class Lookup(HostLayer):
                 f"{self._title()}: `idf_weights` must hold a number for each of the {count} "
                 f"tokens of the vocabulary.\nReceived: shape {weights.shape}"
             )
+        reading.charge(f"the weights of {self.name!r}", (missing + count,))
+        reading.charge(f"the weights of {self.name!r}", (self._padding(missing + count),))
         front = np.full(missing, weights.mean(), weights.dtype)
         back = np.zeros(self._padding(missing + count), weights.dtype)
         return np.concatenate([front, weights, back])
@@ -406,15 +410,24 @@ class Lookup(HostLayer):
     def load_assets(self, dir_path) -> None:
         """Read what `save_assets` wrote."""
         path = os.path.join(dir_path, FILE)
-        if self.input_vocabulary is not None or not os.path.exists(path):
+        if os.path.exists(path):
+            with open(path, "rb") as file:
+                self.take_assets({FILE: file.read()})
+
+    def take_assets(self, found: dict[str, bytes]) -> None:
+        """Set the vocabulary from the files that `save_assets` wrote, by their names."""
+        if self.input_vocabulary is not None or FILE not in found:
             return
-        start = self._token_start()
-        lines = self._read(path)[start:]
+        lines = _lines(found[FILE].decode("utf-8"))[self._token_start() :]
         if lines:
             weights = self.idf_weights
             tokens = [self._plain_token(line) for line in lines]
             self._check_tokens(tokens)
             self._take(tokens, weights)
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip("\r") for line in text.split("\n")] if text else []
 
 
 class _Table(dict):
@@ -453,10 +466,13 @@ def as_salt(salt, owner):
 
 def refuse_path(cls: type, config: dict) -> None:
     """Raise if a config names a file to read: a model has its vocabulary in its own file."""
-    if isinstance(config.get("vocabulary"), str):
+    vocabulary = config.get("vocabulary")
+    if not isinstance(vocabulary, (list, tuple, dict, np.ndarray, NoneType)) or (
+        isinstance(vocabulary, dict) and vocabulary.get("class_name") == "__bytes__"
+    ):
         raise UnsafeModelError(
             f"A config of {cls.__name__} may not name a file to read a vocabulary from.\n"
-            f"Received: vocabulary={config['vocabulary']!r}\n"
+            f"Received: vocabulary={short(vocabulary)}\n"
             "Make the layer from your program, with the path, if you trust it."
         )
 

@@ -5,6 +5,7 @@ from itertools import chain
 
 import numpy as np
 
+from kerata.engine import reading
 from kerata.engine.errors import argument_error, is_int, one_of, positive_int
 from kerata.layers.preprocessing import host
 from kerata.layers.preprocessing.lookup import MODES, StringLookup, refuse_path
@@ -86,6 +87,8 @@ class TextVectorization(host.HostLayer):
             one_of("standardize", standardize, (*_STANDARDS, None), self)
         if not callable(split):
             one_of("split", split, (*_SPLITS, None), self)
+        if is_int(ngrams):
+            reading.charge("the sizes of n-grams", (max(0, ngrams),))
         sizes = tuple(range(1, ngrams + 1)) if is_int(ngrams) else ngrams
         if sizes is not None and not (
             isinstance(sizes, (tuple, list)) and sizes and all(is_int(n) and n > 0 for n in sizes)
@@ -302,6 +305,10 @@ class TextVectorization(host.HostLayer):
     def load_assets(self, dir_path) -> None:
         """Read what `save_assets` wrote."""
         self._lookup_layer.load_assets(dir_path)
+
+    def take_assets(self, found: dict[str, bytes]) -> None:
+        """Set the vocabulary from the files that `save_assets` wrote, by their names."""
+        self._lookup_layer.take_assets(found)
 
 
 def _joined(row: list, sizes: tuple) -> list:
