@@ -9,14 +9,40 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
 
 import hypothesis
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import kerata
 from kerata.engine import naming, policies, registry, rng, settings
 
 # The first example of a test may compile: no time limit for a single one.
 hypothesis.settings.register_profile("kerata", deadline=None)
 hypothesis.settings.load_profile("kerata")
+
+# Programs of tests are small and run once: compiling them is nearly all that they cost.
+jax.config.update("jax_disable_most_optimizations", True)
+# A failing test shows all frames.
+settings.disable_traceback_filtering()
+
+
+@pytest.fixture
+def quick_weights(monkeypatch):
+    """Take initial weights from NumPy: compiling a draw for each shape would take most of the time.
+
+    For tests to which the initial weights do not matter.
+    """
+
+    import keras
+
+    def draw(self, shape, dtype=None, **options):
+        values = 0.3 * np.random.default_rng(0).normal(size=shape)
+        return jnp.asarray(values, dtype or "float32")
+
+    for module in (kerata.initializers, keras.initializers):
+        for name in ("VarianceScaling", "Orthogonal", "RandomUniform"):
+            monkeypatch.setattr(getattr(module, name), "__call__", draw)
 
 
 @pytest.fixture(autouse=True)

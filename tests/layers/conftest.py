@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerata import initializers, layers
+from kerata import layers
 
 
 def numbers(*shape, seed=0, dtype="float32"):
@@ -45,22 +45,6 @@ def run(layer, inputs, call):
     grad = jax.jit(jax.grad(scalar, argnums=(0, 1) if differentiable else 0, has_aux=True))
     gradients, (outputs, state) = grad(weights, inputs)
     return outputs, state, gradients
-
-
-@pytest.fixture
-def quick_weights(monkeypatch):
-    """Take initial weights from NumPy: compiling a draw for each shape would take most of the time.
-
-    For tests to which the initial weights do not matter.
-    """
-
-    def draw(self, shape, dtype=None, **options):
-        values = 0.3 * np.random.default_rng(0).normal(size=shape)
-        return jnp.asarray(values, dtype or "float32")
-
-    for module in (initializers, keras.initializers):
-        for name in ("VarianceScaling", "Orthogonal", "RandomUniform"):
-            monkeypatch.setattr(getattr(module, name), "__call__", draw)
 
 
 @pytest.fixture

@@ -12,7 +12,10 @@ from kerata import layers, quantizers
 from kerata.quantizers import adapter, awq, calibration, gptq
 
 # Keras's variables warn when they become NumPy arrays.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.usefixtures("quick_weights"),
+]
 
 
 def numbers(*shape, seed=0):

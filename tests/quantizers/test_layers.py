@@ -15,7 +15,10 @@ import kerata
 from kerata import layers
 
 # Keras's variables warn when they become NumPy arrays.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.usefixtures("quick_weights"),
+]
 
 
 def numbers(*shape, seed=0):
@@ -107,7 +110,7 @@ def test_gradients_like_keras(what, config):
             y = layer.stateless_call(trainable, rest, x)[0]
             return jnp.sum(jnp.sin(y))
 
-        return jax.tree_util.tree_leaves(jax.grad(total, (0, 1))(trainable, x))
+        return jax.tree_util.tree_leaves(jax.jit(jax.grad(total, (0, 1)))(trainable, x))
 
     found, expected = (gradient(made(module, what, config)) for module in (kerata, keras))
     for a, b in zip(found, expected, strict=True):
@@ -244,6 +247,27 @@ def test_model_refuses():
     with pytest.raises(ValueError, match="(?s)quantized already.*Received: mode='int4'"):
         model.quantize("int4")
     assert model.layers[0].quantization_mode is None  # nothing happened to the others
+
+
+def test_nothing_to_quantize():
+    model = kerata.Sequential([kerata.Input((2,)), layers.Flatten()])
+    with pytest.warns(UserWarning, match="(?s)changed nothing.*'Flatten'"):
+        model.quantize("int8")
+
+
+def test_the_optimizer_forgets_what_was_quantized(tmp_path):
+    model = kerata.Sequential([kerata.Input((2,)), layers.Dense(3)])
+    model.compile(kerata.optimizers.Adam(use_ema=True), "mse")
+    x = np.ones((4, 2), "float32")
+    model.fit(x, np.ones((4, 3)), verbose=0)
+    model.quantize("int8")
+    shapes = [v.shape for v in model.optimizer.variables]
+    assert shapes.count((3,)) == 3 and (2, 3) not in shapes
+    model.save(tmp_path / "model.keras")
+    again = kerata.saving.load_model(tmp_path / "model.keras")
+    for one, other in zip(again.optimizer.variables, model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+    model.fit(x, np.ones((4, 3)), verbose=0)
 
 
 def test_attention_comes_back_quantized(tmp_path):
