@@ -8,6 +8,7 @@ import jax
 from kerata.engine import dtypes, settings
 from kerata.engine.configurable import Configurable, deserialize, publish_as, serialize
 from kerata.engine.errors import argument_error, one_of, unknown_name
+from kerata.engine.sparse import is_sparse
 from kerata.engine.symbolic import KerasTensor
 
 _MIXED = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
@@ -75,10 +76,11 @@ class DTypePolicy(Configurable):
         """Return input `x` of a layer as a tensor; floats as `dtype`, with `autocast`."""
         dtype = dtypes.standardize_dtype(dtype)
         if isinstance(x, KerasTensor):
-            return KerasTensor(x.shape, dtype) if self._should_cast(x, autocast, dtype) else x
+            cast = self._should_cast(x, autocast, dtype)
+            return KerasTensor(x.shape, dtype, x.sparse) if cast else x
         if hasattr(x, "dtype") and dtypes.standardize_dtype(x.dtype) == "string":
             return x
-        if not isinstance(x, jax.Array):
+        if not isinstance(x, jax.Array) and not is_sparse(x):
             x = dtypes.as_array(x)
         return x.astype(dtype) if self._should_cast(x, autocast, dtype) else x
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from kerata.engine import dtypes, naming, rematerialization, tree
+from kerata.engine import dtypes, naming, rematerialization, sparse, tree
 from kerata.engine.configurable import Configurable
 from kerata.engine.errors import StateError, reword, with_unknown_sizes
 from kerata.engine.scopes import Scope, ambient
@@ -40,8 +40,8 @@ class KerasTensor:
     Args:
         shape: tuple of integers and None (unknown).
         dtype: name of the dtype.
-        sparse: kept for compatibility; a symbolic tensor here is dense.
-        ragged: likewise.
+        sparse: whether it stands for a sparse tensor (a `jax.experimental.sparse.BCOO`).
+        ragged: kept for compatibility; no tensor is ragged.
         record_history: accepted for compatibility.
         name: name; numbered if None.
 
@@ -368,7 +368,8 @@ def abstract_eval(fn: Callable, args: tuple = (), kwargs: dict | None = None):
                 other = _error_of(fn, arguments, tensors, others, others)
                 first_error = with_unknown_sizes(error, other or error)
         else:
-            vanished = any(0 in x.shape for x in jax.tree_util.tree_leaves(found))
+            leaves = jax.tree_util.tree_leaves(found, is_leaf=sparse.is_sparse)
+            vanished = any(0 in x.shape for x in leaves)
             result = result or (found, again)
             if not vanished:
                 return _symbolic(found, again)
@@ -400,7 +401,8 @@ def _evaluate_once(fn, arguments, tensors, sizes, evaluation):
         # The batch axis of what is built meanwhile has this size: see `standin`.
         _evaluating.now = evaluation
         evaluation.trace = _trace(arrays[0]) if arrays else None
-        values = {id(t): a for t, a in zip(tensors, arrays, strict=True)}
+        pairs = zip(tensors, arrays, strict=True)
+        values = {id(t): sparse.standin(a) if t.sparse else a for t, a in pairs}
         args, kwargs = tree.map_structure(
             lambda x: values[id(x)] if isinstance(x, KerasTensor) else x, arguments
         )
@@ -455,9 +457,10 @@ def _symbolic(found, again=None):
 
     def one(a, b):
         shape = tuple(m if m == n else None for m, n in zip(a.shape, b.shape, strict=True))
-        return KerasTensor(shape, dtypes.standardize_dtype(a.dtype))
+        return KerasTensor(shape, dtypes.standardize_dtype(a.dtype), sparse.is_sparse(a))
 
-    return jax.tree_util.tree_map(one, found, found if again is None else again)
+    again = found if again is None else again
+    return jax.tree_util.tree_map(one, found, again, is_leaf=sparse.is_sparse)
 
 
 class FunctionCall(Operation):
@@ -523,7 +526,7 @@ def _cached_eval(function, operation, args, kwargs):
     """Evaluate an op abstractly; equal calls on equal shapes are evaluated once."""
 
     def described(x):
-        return ("tensor", x.shape, x.dtype) if isinstance(x, KerasTensor) else (type(x), x)
+        return _description(x) if isinstance(x, KerasTensor) else (type(x), x)
 
     leaves, treedef = jax.tree_util.tree_flatten((args, kwargs, operation.arguments))
     key = (function, treedef, tuple(described(x) for x in leaves), ambient())
@@ -536,7 +539,11 @@ def _cached_eval(function, operation, args, kwargs):
         if len(_results) > 4096:
             _results.clear()
         _results[key] = specs
-    return jax.tree_util.tree_map(lambda x: KerasTensor(x.shape, x.dtype), specs)
+    return jax.tree_util.tree_map(lambda x: KerasTensor(*_description(x)), specs)
+
+
+def _description(x: KerasTensor) -> tuple:
+    return x.shape, x.dtype, x.sparse
 
 
 def forget_results() -> None:

@@ -50,6 +50,7 @@ class Dense(Adaptable):
 
     config_exclude = (*Layer.config_exclude, "lora_rank", "lora_alpha")
     quantization_modes = ("int8", "int4", "float8", "gptq", "awq")
+    takes_sparse = True
     kernel = effective_weight("kernel")
 
     def __init__(
@@ -269,6 +270,8 @@ class Identity(Stateless):
         [Array([1., 1.], dtype=float32), Array([0., 0.], dtype=float32)]
     """
 
+    takes_sparse = True
+
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
@@ -326,6 +329,8 @@ class Lambda(Layer):
         >>> kerata.layers.Lambda(lambda x: x**2)(np.array([1.0, 3.0]))
         Array([1., 9.], dtype=float32)
     """
+
+    takes_sparse = True
 
     def __init__(self, function, output_shape=None, mask=None, arguments=None, **kwargs):
         super().__init__(**kwargs)

@@ -84,8 +84,6 @@ class Embedding(Adaptable):
         return ops.not_equal(inputs, 0) if self.mask_zero else None
 
     def call(self, inputs):
-        if hasattr(inputs, "todense"):
-            inputs = inputs.todense()
         rows = inputs if is_int(inputs.dtype) else inputs.astype("int32")
         self._check_range(rows)
         if not self._is_adapted:

@@ -18,7 +18,7 @@ class InputLayer(Layer):
         shape: shape of one sample, a tuple of integers and None, without the batch axis.
         batch_size: number of samples in a batch, or None for any.
         dtype: dtype of the data; `floatx()` if None.
-        sparse: kept for compatibility.
+        sparse: whether the data may be sparse tensors (`jax.experimental.sparse.BCOO`).
         ragged: kept for compatibility.
         batch_shape: shape with the batch axis, in place of `shape` and `batch_size`.
         input_tensor: symbolic tensor to use.
@@ -159,7 +159,8 @@ def Input(
         shape: shape of one sample, a tuple of integers and None (any size).
         batch_size: number of samples in a batch, or None for any.
         dtype: dtype of the data; `floatx()` if None.
-        sparse: kept for compatibility.
+        sparse: whether the data may be sparse tensors (`jax.experimental.sparse.BCOO`). What is
+            computed from it is sparse where the layers and ops keep it so.
         ragged: kept for compatibility.
         batch_shape: shape with the batch axis, in place of `shape` and `batch_size`.
         name: name of the input, e.g. the key in a dict of inputs.

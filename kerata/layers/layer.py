@@ -8,7 +8,7 @@ import warnings
 import jax
 import numpy as np
 
-from kerata.engine import dtypes, placement, policies, scopes, tree
+from kerata.engine import dtypes, placement, policies, scopes, sparse, tree
 from kerata.engine.configurable import deserialize, is_serialized, serialize
 from kerata.engine.errors import argument_error, nearest, reword
 from kerata.engine.input_spec import InputSpec as InputSpec, check_inputs
@@ -66,6 +66,8 @@ class Layer(Building, State, Operation):
     )
     # Whether tensors among the arguments are cast to the compute dtype.
     convert_inputs = True
+    # Whether the library's own `call` takes sparse tensors; if not, it gets them dense.
+    takes_sparse = False
     _is_quantized = False
 
     def __init__(
@@ -222,6 +224,10 @@ class Layer(Building, State, Operation):
                 x = x.value
             if isinstance(x, np.ndarray) and x.dtype.kind in "USO":
                 return self._refuse_dtype(x)
+            if sparse.is_sparse(x):
+                own_call = type(self).call.__module__.startswith("kerata.")
+                x = x if self.takes_sparse or not own_call else x.todense()
+                return self.dtype_policy.convert_input(x, self.autocast, self.compute_dtype)
             if isinstance(x, (jax.Array, np.ndarray, np.generic)) or (
                 first and isinstance(x, (int, float))
             ):

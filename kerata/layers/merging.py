@@ -1,10 +1,9 @@
 """Layers that make one tensor of several."""
 
 import functools
-import operator
+import math
 
 import jax.numpy as jnp
-from jax import lax
 
 from kerata import ops
 from kerata.engine import dtypes, tree
@@ -23,6 +22,7 @@ class Merge(Layer):
     """
 
     exactly: int | None = None  # the number of inputs, where it is fixed
+    takes_sparse = True
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -52,7 +52,7 @@ class Merge(Layer):
         self.check_shapes([x.shape for x in inputs])
         rank = max(x.ndim for x in inputs)
         dtype = dtypes.result_type(*(x.dtype for x in inputs))
-        return [x.reshape(_aligned(x.shape, rank)).astype(dtype) for x in inputs]
+        return [ops.cast(ops.reshape(x, _aligned(x.shape, rank)), dtype) for x in inputs]
 
     def compute_mask(self, inputs, mask=None):
         masks = list_of_masks(self, inputs, mask)
@@ -123,7 +123,7 @@ class Add(Merge):
     """
 
     def merge(self, tensors):
-        return functools.reduce(operator.add, tensors)
+        return functools.reduce(ops.add, tensors)
 
 
 class Subtract(Merge):
@@ -132,7 +132,7 @@ class Subtract(Merge):
     exactly = 2
 
     def merge(self, tensors):
-        return tensors[0] - tensors[1]
+        return ops.subtract(*tensors)
 
 
 class _MaskedMerge(Merge):
@@ -169,7 +169,7 @@ class Multiply(_MaskedMerge):
     """Multiplies its inputs element by element. Masked elements are left out."""
 
     def merge(self, tensors):
-        return functools.reduce(operator.mul, tensors)
+        return functools.reduce(ops.multiply, tensors)
 
     def where_known(self, merged, known):
         return jnp.where(known, merged, 0)
@@ -179,21 +179,21 @@ class Average(Merge):
     """Averages its inputs."""
 
     def merge(self, tensors):
-        return functools.reduce(operator.add, tensors) / len(tensors)
+        return ops.divide(functools.reduce(ops.add, tensors), len(tensors))
 
 
 class Maximum(_MaskedMerge):
     """Takes the largest of its inputs, element by element. Masked elements are left out."""
 
     def merge(self, tensors):
-        return functools.reduce(jnp.maximum, tensors)
+        return functools.reduce(ops.maximum, tensors)
 
 
 class Minimum(_MaskedMerge):
     """Takes the smallest of its inputs, element by element. Masked elements are left out."""
 
     def merge(self, tensors):
-        return functools.reduce(jnp.minimum, tensors)
+        return functools.reduce(ops.minimum, tensors)
 
 
 class Concatenate(Merge):
@@ -223,7 +223,7 @@ class Concatenate(Merge):
                 raise self.misfit(same, shapes)
 
     def merge(self, tensors):
-        return jnp.concatenate(tensors, self.axis)
+        return ops.concatenate(tensors, self.axis)
 
     def compute_mask(self, inputs, mask=None):
         masks = list_of_masks(self, inputs, mask)
@@ -302,11 +302,20 @@ class Dot(Merge):
         x, y = (t.astype(dtype) for t in inputs)
         if self.normalize:
             x, y = ops.normalize(x, axis=first), ops.normalize(y, axis=second)
-        result = lax.dot_general(x, y, (((first,), (second,)), ((0,), (0,))))
-        return result[:, None] if result.ndim == 1 else result
+        (x, kept), (y, kept_too) = _as_rows(x, first), _as_rows(y, second)
+        result = ops.matmul(x, ops.transpose(y, (0, 2, 1)))
+        return ops.reshape(result, (x.shape[0], *(kept + kept_too or (1,))))
 
     def compute_mask(self, inputs, mask=None):
         return None
+
+
+def _as_rows(x, axis: int) -> tuple:
+    """Return each sample as a matrix whose rows lie along `axis`, and the sizes of other axes."""
+    others = [a for a in range(1, x.ndim) if a != axis]
+    kept = tuple(x.shape[a] for a in others)
+    rows = ops.transpose(x, (0, *others, axis))
+    return ops.reshape(rows, (x.shape[0], math.prod(kept), x.shape[axis])), kept
 
 
 def add(inputs, **kwargs):

@@ -29,6 +29,8 @@ class Flatten(Stateless):
         (2, 12)
     """
 
+    takes_sparse = True
+
     def __init__(self, data_format=None, **kwargs):
         super().__init__(**kwargs)
         self.data_format = settings.data_format(data_format, self)
@@ -36,8 +38,8 @@ class Flatten(Stateless):
 
     def call(self, inputs):
         if self.data_format == "channels_first" and inputs.ndim > 2:
-            inputs = jnp.moveaxis(inputs, 1, -1)
-        return inputs.reshape(inputs.shape[0], math.prod(inputs.shape[1:]))
+            inputs = ops.transpose(inputs, (0, *range(2, inputs.ndim), 1))
+        return ops.reshape(inputs, (inputs.shape[0], math.prod(inputs.shape[1:])))
 
 
 class Reshape(Stateless):
@@ -56,6 +58,8 @@ class Reshape(Stateless):
         (5, 2, 3)
     """
 
+    takes_sparse = True
+
     def __init__(self, target_shape, **kwargs):
         super().__init__(**kwargs)
         sizes = tuple(-1 if size is None else size for size in target_shape)
@@ -69,7 +73,7 @@ class Reshape(Stateless):
         if None not in inputs.shape[1:]:
             return super().compute_output_spec(inputs)
         sizes = (None if size == -1 else size for size in self.target_shape)
-        return KerasTensor((inputs.shape[0], *sizes), inputs.dtype)
+        return KerasTensor((inputs.shape[0], *sizes), inputs.dtype, inputs.sparse)
 
     def call(self, inputs):
         elements = math.prod(inputs.shape[1:])
@@ -82,7 +86,7 @@ class Reshape(Stateless):
                 f"{elements} elements"
             )
         shape = tuple(rest if size == -1 else size for size in self.target_shape)
-        return inputs.reshape(inputs.shape[0], *shape)
+        return ops.reshape(inputs, (inputs.shape[0], *shape))
 
 
 class Permute(Stateless):
@@ -101,6 +105,8 @@ class Permute(Stateless):
         (5, 3, 2)
     """
 
+    takes_sparse = True
+
     def __init__(self, dims, **kwargs):
         super().__init__(**kwargs)
         self.dims = tuple(dims)
@@ -110,7 +116,7 @@ class Permute(Stateless):
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
     def call(self, inputs):
-        return jnp.transpose(inputs, (0, *self.dims))
+        return ops.transpose(inputs, (0, *self.dims))
 
 
 class RepeatVector(Stateless):

@@ -71,6 +71,12 @@ def _clone(model, make, input_tensors, given, call_function, recursive):
     return type(model).from_config(model.get_config())
 
 
+def _fresh(x: KerasTensor) -> KerasTensor:
+    """Return an input like that which `x` comes from."""
+    name = x._keras_history.operation.name
+    return Input(batch_shape=x.shape, dtype=x.dtype, sparse=x.sparse, name=name)
+
+
 def _clone_sequential(model, make, input_tensors):
     layers = [make(layer) for layer in model.layers]
     if input_tensors is not None:
@@ -83,17 +89,14 @@ def _clone_sequential(model, make, input_tensors):
         layers.insert(0, tensors[0])
     elif model.__dict__.get("_input_layer") is not None:
         first = model._input_layer
-        layers.insert(0, Input(batch_shape=first.batch_shape, dtype=first.dtype, name=first.name))
+        layers.insert(0, _fresh(first.output))
     return Sequential(layers, name=model.name, trainable=model.trainable)
 
 
 def _clone_functional(model, make, input_tensors, call_function):
     graph = model._graph
     if input_tensors is None:
-        fresh = [
-            Input(batch_shape=x.shape, dtype=x.dtype, name=x._keras_history.operation.name)
-            for x in graph.inputs
-        ]
+        fresh = list(map(_fresh, graph.inputs))
     else:
         fresh = tree.flatten(input_tensors)
         try:

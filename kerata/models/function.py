@@ -225,7 +225,7 @@ def replay(inputs: list[KerasTensor], outputs, call: Callable | None = None):
     for x in inputs:
         operation = x._keras_history.operation
         name = operation.name if node_of(x).is_input else None
-        fresh.append(Input(batch_shape=x.shape, dtype=x.dtype, name=name))
+        fresh.append(Input(batch_shape=x.shape, dtype=x.dtype, sparse=x.sparse, name=name))
     return fresh, graph.run(fresh, call)
 
 

@@ -10,6 +10,7 @@ import warnings
 import jax
 import numpy as np
 
+from kerata import ops
 from kerata.engine import dtypes, tree
 from kerata.engine.symbolic import KerasTensor, Node
 from kerata.models.function import run_nodes, sort_graph
@@ -86,7 +87,7 @@ class Cut:
         known = {id(x): value for x, value in zip(self.inputs, values, strict=True)}
         run_nodes(self._before, known)
         arrays = [
-            value if (value := known[id(x)]) is None or isinstance(value, jax.Array)
+            value if (value := known[id(x)]) is None or ops.is_tensor(value)
             else np.asarray(value, jax.numpy.dtype(dtypes.canonical(x.dtype)))
             for x in self._begins
         ]  # fmt: skip

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from kerata.engine import settings
+from kerata.engine import settings, sparse as sparse_tensors
 from kerata.engine.dtypes import as_float, canonical, is_int
 from kerata.engine.errors import positive_int
 from kerata.engine.op import op
@@ -19,7 +19,7 @@ def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
         num_classes: length of the vectors.
         axis: where the vectors' axis goes in the result.
         dtype: None for `floatx()`.
-        sparse: kept for compatibility: the result is dense.
+        sparse: whether the result is a sparse tensor.
 
     Example:
         >>> kerata.ops.one_hot([0, 2], 3)
@@ -31,6 +31,8 @@ def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
         x = x.astype("int32")
     num_classes = positive_int("num_classes", num_classes)
     axis = one_axis(axis, x.ndim + 1)
+    if sparse:
+        return sparse_tensors.one_hot(x, num_classes, axis, canonical(dtype))
     return jax.nn.one_hot(x, num_classes, dtype=canonical(dtype), axis=axis)
 
 
@@ -44,7 +46,7 @@ def multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False, **kwa
         num_classes: length of the vectors.
         axis: where the vectors' axis goes in the result.
         dtype: None for `floatx()`.
-        sparse: kept for compatibility: the result is dense.
+        sparse: whether the result is a sparse tensor.
         **kwargs: `num_tokens`, an older name of `num_classes`.
 
     Example:
@@ -59,7 +61,8 @@ def multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False, **kwa
         raise ValueError("`num_classes` must be given.")
     x = array(inputs)
     hot = one_hot(x, num_classes, axis, dtype, sparse)
-    return jnp.max(hot, axis=1 if x.ndim > 1 else 0)
+    summed = 1 if x.ndim > 1 else 0
+    return sparse_tensors.any_of(hot, summed) if sparse else jnp.max(hot, axis=summed)
 
 
 def _log_probabilities(output, from_logits, axis):

@@ -7,6 +7,7 @@ import numpy as np
 from kerata.engine import dtypes
 from kerata.engine.dtypes import as_array, canonical
 from kerata.engine.op import op
+from kerata.engine.sparse import dense, is_sparse
 from kerata.engine.symbolic import KerasTensor
 from kerata.engine.variable import Variable
 from kerata.ops import arguments
@@ -19,14 +20,17 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
     Args:
         x: array, number, `Variable`, or a list or tuple of these, nested at will.
         dtype: None keeps the dtype of arrays; numbers get `floatx()` or int32.
-        sparse: kept for compatibility: tensors are dense.
-        ragged: likewise.
+        sparse: False makes a sparse tensor dense; others stay as they are.
+        ragged: kept for compatibility.
 
     Example:
         >>> kerata.ops.convert_to_tensor([1, 2], dtype="float32")
         Array([1., 2.], dtype=float32)
     """
-    if hasattr(x, "todense"):
+    x = dense(x) if sparse is False else x
+    if is_sparse(x):
+        return x if dtype in (None, x.dtype) else cast(x, dtype)
+    if hasattr(x, "todense"):  # a matrix of SciPy's
         x = x.todense()
     if dtype is None:
         return arguments.array(x)
@@ -61,7 +65,7 @@ def convert_to_numpy(x):
         x = x.value
     if isinstance(x, list | tuple):
         x = as_array([convert_to_numpy(v) if isinstance(v, Variable) else v for v in x])
-    return np.array(x)
+    return np.array(dense(x))
 
 
 @op
@@ -137,13 +141,13 @@ def dtype(x):
 
 
 def is_tensor(x):
-    """Return whether `x` is a tensor (an array of JAX's; a `Variable` is not one).
+    """Return whether `x` is a tensor (an array of JAX's, or sparse; a `Variable` is not one).
 
     Example:
         >>> kerata.ops.is_tensor(kerata.ops.zeros((2,))), kerata.ops.is_tensor([1, 2])
         (True, False)
     """
-    return isinstance(x, jax.Array)
+    return isinstance(x, jax.Array) or is_sparse(x)
 
 
 def ndim(x):

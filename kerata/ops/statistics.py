@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from kerata.engine.dtypes import as_float
 from kerata.engine.errors import is_int, non_negative_int, one_of
 from kerata.engine.op import op
+from kerata.engine.sparse import bincount as count_sparsely, is_sparse
 from kerata.ops.arguments import array, axes, common_float
 
 METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
@@ -111,12 +112,13 @@ def bincount(x, weights=None, minlength=0, sparse=False):
     """Count how often each whole number occurs.
 
     Args:
-        x: integers of 0 and more, of shape `(n,)` or `(batch, n)`.
+        x: integers of 0 and more, of shape `(n,)` or `(batch, n)`; of a sparse tensor, those that
+            it stores.
         weights: what each occurrence counts, of `x`'s shape; None for 1.
         minlength: the least length of the result. In compiled code, and for symbolic tensors,
             where the greatest element is unknown, it *is* the length, and greater elements are
             not counted.
-        sparse: kept for compatibility: the result is dense.
+        sparse: whether the result is a sparse tensor; it is if `x` is one.
 
     Returns:
         Counts of shape `(length,)` or `(batch, length)`.
@@ -125,20 +127,24 @@ def bincount(x, weights=None, minlength=0, sparse=False):
         >>> kerata.ops.bincount([1, 1, 3], minlength=5)
         Array([0, 2, 0, 1, 0], dtype=int32)
     """
-    x = array(x)
+    sparse = sparse or is_sparse(x)
+    x = x if is_sparse(x) else array(x)
     non_negative_int("minlength", minlength)
     if not jnp.issubdtype(x.dtype, jnp.integer) and x.dtype != bool:
         raise TypeError(f"`x` must hold integers.\nReceived: dtype {x.dtype}")
     x = x.astype("int32")
+    values = x.data if is_sparse(x) else x
     length = minlength
-    if not isinstance(x, jax.core.Tracer):
-        length = max(minlength, int(x.max(initial=-1)) + 1)
+    if not isinstance(values, jax.core.Tracer):
+        length = max(minlength, int(values.max(initial=-1)) + 1)
     elif not minlength:
         raise ValueError(
             "The length of `bincount`'s result depends on the values, which are not known in "
             "compiled code or for symbolic tensors.\nReceived: minlength=0\n"
             "Pass `minlength`, above the greatest element."
         )
+    if sparse:
+        return count_sparsely(x, weights, length)
 
     def count(x, weights):
         return jnp.bincount(x, weights, minlength=length, length=length)

@@ -9,6 +9,7 @@ import numpy as np
 
 from kerata.engine import placement, rng, settings, tree
 from kerata.engine.errors import non_negative_int, positive_int
+from kerata.engine.sparse import is_sparse
 from kerata.engine.symbolic import KerasTensor, abstract_eval
 from kerata.training import checks, loop, steps
 from kerata.training.callbacks import CallbackList
@@ -521,10 +522,10 @@ def _forms(batch):
 def _specs(structure):
     def spec(leaf):
         if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
-            return KerasTensor(tuple(leaf.shape), leaf.dtype)
+            return KerasTensor(tuple(leaf.shape), leaf.dtype, is_sparse(leaf))
         return leaf
 
-    return jax.tree_util.tree_map(spec, structure)
+    return jax.tree_util.tree_map(spec, structure, is_leaf=is_sparse)
 
 
 def _count(name, value, owner) -> int | None:

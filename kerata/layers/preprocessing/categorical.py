@@ -7,7 +7,7 @@ import numpy as np
 from kerata.engine import dtypes
 from kerata.engine.errors import argument_error, one_of, positive_int
 from kerata.engine.symbolic import KerasTensor
-from kerata.layers.preprocessing.host import encode_compiled, encoded_shape
+from kerata.layers.preprocessing.host import check_sparse, encode_compiled, encoded_shape
 from kerata.layers.stateless import Stateless
 
 _MODES = ("one_hot", "multi_hot", "count")
@@ -21,7 +21,7 @@ class CategoryEncoding(Stateless):
         output_mode: "one_hot", a vector for each integer (an axis of size 1 at the end gives way
             to it); or, for the integers along the last axis together, "multi_hot" (which are
             there) or "count" (how often, or how much).
-        sparse: kept for compatibility: outputs are dense.
+        sparse: whether outputs are sparse tensors.
         **kwargs: `name`, `dtype`, `trainable`.
 
     Call arguments:
@@ -33,8 +33,6 @@ class CategoryEncoding(Stateless):
         Array([[1., 1., 0.],
                [0., 0., 2.]], dtype=float32)
     """
-
-    config_exclude = (*Stateless.config_exclude, "sparse")
 
     def __init__(self, num_tokens=None, output_mode="multi_hot", sparse=False, **kwargs):
         super().__init__(**kwargs)
@@ -53,7 +51,8 @@ class CategoryEncoding(Stateless):
             count_weights = jnp.asarray(count_weights, self.compute_dtype)
         indices = jnp.asarray(inputs).astype("int32")
         mode, depth = self.output_mode, self.num_tokens
-        return encode_compiled(indices, mode, depth, self.compute_dtype, weights=count_weights)
+        kind = {"weights": count_weights, "sparse": self.sparse}
+        return encode_compiled(indices, mode, depth, self.compute_dtype, **kind)
 
     def _check(self, inputs):
         if inputs.size and not (0 <= inputs.min() and inputs.max() < self.num_tokens):
@@ -76,7 +75,7 @@ class Discretization(Stateless):
         epsilon: tolerance of what is learned from large data, as a part of the data.
         output_mode: "int"; "one_hot", a vector for each number; or, for the numbers along the
             first axis after the batch together, "multi_hot" (which bins are hit) or "count".
-        sparse: kept for compatibility: outputs are dense.
+        sparse: whether outputs are sparse tensors; not with "int".
         dtype: dtype or dtype policy.
         name: name of the layer.
 
@@ -95,8 +94,6 @@ class Discretization(Stateless):
     ):  # fmt: skip
         super().__init__(name=name, dtype=dtype, autocast=False)
         self.output_mode = one_of("output_mode", output_mode, ("int", *_MODES), self)
-        if sparse and output_mode == "int":
-            raise argument_error("sparse", 'be False with output_mode="int"', sparse, self)
         if (num_bins is None) == (bin_boundaries is None):
             raise ValueError(
                 f"{self._title()} takes either `num_bins` or `bin_boundaries`.\n"
@@ -105,7 +102,7 @@ class Discretization(Stateless):
         self.num_bins = None if num_bins is None else positive_int("num_bins", num_bins, self)
         self.bin_boundaries = self._checked(bin_boundaries)
         self.epsilon = epsilon
-        self.sparse = sparse
+        self.sparse = check_sparse(sparse, output_mode, self)
         # What was seen: sorted values, and how many each stands for.
         self._values: np.ndarray = np.zeros(0)
         self._counts: np.ndarray = np.zeros(0)
@@ -198,7 +195,8 @@ class Discretization(Stateless):
         boundaries = np.asarray(self.bin_boundaries, "float32")
         indices = jnp.searchsorted(boundaries, x.astype("float32"), side="right").astype("int32")
         depth = len(boundaries) + 1
-        return encode_compiled(indices, self.output_mode, depth, self.output_dtype, axis=1)
+        kind = {"axis": 1, "sparse": self.sparse}
+        return encode_compiled(indices, self.output_mode, depth, self.output_dtype, **kind)
 
     def compute_output_shape(self, input_shape):
         """Return the shape of the outputs for inputs of a shape."""
@@ -208,7 +206,8 @@ class Discretization(Stateless):
 
     def compute_output_spec(self, inputs):
         """Return symbolic outputs, also before `adapt`."""
-        return KerasTensor(self.compute_output_shape(inputs.shape), self.output_dtype)
+        shape = self.compute_output_shape(inputs.shape)
+        return KerasTensor(shape, self.output_dtype, self.sparse)
 
     def get_config(self) -> dict:
         config = super().get_config()

@@ -20,13 +20,11 @@ class _Hashed(host.HostLayer):
         output_mode = one_of("output_mode", output_mode, modes, type(self).__name__)
         default = "int64" if output_mode == "int" else settings.floatx()
         super().__init__(dtype=default if dtype is None else dtype, **kwargs)
-        if sparse:
-            raise argument_error("sparse", "be False: outputs are dense", sparse, self)
         if output_mode == "int" and self.compute_dtype not in ("int32", "int64"):
             raise argument_error("dtype", 'be "int32" or "int64" for numbers', dtype, self)
         self.num_bins = positive_int("num_bins", num_bins, self)
         self.output_mode = output_mode
-        self.sparse = False
+        self.sparse = host.check_sparse(sparse, output_mode, self)
 
     @property
     def output_dtype(self) -> str:
@@ -47,7 +45,7 @@ class Hashing(_Hashed):
             FarmHash.
         output_mode: "int", the bin's number; "one_hot", a vector for each value; or, for the
             values along the last axis together, "multi_hot" (which bins are hit) or "count".
-        sparse: must be False.
+        sparse: whether outputs are sparse tensors; not with "int".
         **kwargs: `dtype` ("int64" for numbers, else `floatx()`, if None), `name`, `trainable`.
 
     Inputs are text or integers; floating numbers are cut to integers.
@@ -86,7 +84,7 @@ class HashedCrossing(_Hashed):
     Args:
         num_bins: how many bins there are.
         output_mode: "int", the bin's number; or "one_hot".
-        sparse: must be False.
+        sparse: whether outputs are sparse tensors; not with "int".
         name: name of the layer.
         dtype: dtype of the outputs; "int64" for numbers, else `floatx()`, if None.
         **kwargs: `trainable`.

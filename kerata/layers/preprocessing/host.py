@@ -11,7 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kerata.engine import dtypes, settings, tree
+from kerata import ops
+from kerata.engine import dtypes, settings, sparse as sparse_tensors, tree
+from kerata.engine.errors import argument_error
 from kerata.engine.symbolic import KerasTensor
 from kerata.engine.variable import Variable
 from kerata.layers.stateless import Stateless
@@ -30,6 +32,7 @@ class HostLayer(Stateless):
     convert_inputs = False
     runs_on_host = True
     output_mode = "int"
+    sparse = False
 
     @property
     def output_dtype(self) -> str:
@@ -59,7 +62,8 @@ class HostLayer(Stateless):
     def _finished(self, outputs):
         if self.output_dtype == "string":
             return outputs
-        return jnp.asarray(outputs, dtypes.canonical(self.output_dtype))
+        dtype = dtypes.canonical(self.output_dtype)
+        return sparse_tensors.padded(outputs, dtype) if self.sparse else jnp.asarray(outputs, dtype)
 
     def _called_back(self, inputs):
         spec = self.compute_output_spec(inputs)
@@ -75,12 +79,13 @@ class HostLayer(Stateless):
             return np.asarray(self.compute(given), result.dtype)
 
         leaves = tree.flatten(inputs)
-        return jax.pure_callback(compute, result, *leaves, vmap_method="sequential")
+        outputs = jax.pure_callback(compute, result, *leaves, vmap_method="sequential")
+        return sparse_tensors.of_array(outputs, leaves[0].size) if self.sparse else outputs
 
     def compute_output_spec(self, inputs, **kwargs):
         """Return the symbolic outputs for inputs that have shapes."""
         shape = self.compute_output_shape(tree.map_structure(lambda x: tuple(x.shape), inputs))
-        return KerasTensor(tuple(shape), self.output_dtype)
+        return KerasTensor(tuple(shape), self.output_dtype, self.sparse)
 
     def compute_output_shape(self, input_shape):
         """Return the shape of the outputs for inputs of a shape."""
@@ -152,6 +157,13 @@ def encoded_shape(input_shape, mode: str, depth, axis: int = -1) -> tuple:
     return (*shape, depth)
 
 
+def check_sparse(sparse, mode: str, owner) -> bool:
+    """Return whether outputs are sparse, as a layer is told; numbers cannot be."""
+    if sparse and mode == "int":
+        raise argument_error("sparse", 'be False with output_mode="int"', sparse, owner)
+    return bool(sparse)
+
+
 def encode(indices: np.ndarray, mode: str, depth: int) -> np.ndarray:
     """Return indices as `mode` wants them, on the host.
 
@@ -189,7 +201,9 @@ def count(samples: np.ndarray, indices: np.ndarray, number: int, depth: int) -> 
     return np.bincount(places, minlength=number * depth).reshape(number, depth)
 
 
-def encode_compiled(indices, mode: str, depth: int, dtype, axis: int = -1, weights=None):
+def encode_compiled(
+    indices, mode: str, depth: int, dtype, axis: int = -1, weights=None, sparse=False
+):
     """Return what `encode` does, as part of a compiled program.
 
     Args:
@@ -199,19 +213,20 @@ def encode_compiled(indices, mode: str, depth: int, dtype, axis: int = -1, weigh
         dtype: dtype of the vectors.
         axis: the axis of a sample's indices.
         weights: what each index counts for, in the mode "count".
+        sparse: whether to return a sparse tensor.
     """
     if mode == "int":
         return indices
     if mode == "one_hot":
         if indices.ndim > 1 and indices.shape[-1] == 1:
             indices = indices[..., 0]
-        return jax.nn.one_hot(indices, depth, dtype=dtype)
+        return ops.one_hot(indices, depth, dtype=dtype, sparse=sparse)
     indices = indices.reshape(-1) if not indices.ndim else indices
     axis = axis % indices.ndim if indices.ndim > 1 else 0
-    hot = jax.nn.one_hot(indices, depth, dtype=dtype)
+    hot = ops.one_hot(indices, depth, dtype=dtype, sparse=sparse)
     if mode == "multi_hot":
-        return hot.max(axis)
-    return (hot if weights is None else hot * weights[..., None]).sum(axis)
+        return sparse_tensors.any_of(hot, axis) if sparse else hot.max(axis)
+    return ops.sum(hot if weights is None else ops.multiply(hot, weights[..., None]), axis)
 
 
 def batches(data, steps: int | None = None):

@@ -54,8 +54,6 @@ class Lookup(HostLayer):
                 raise argument_error("max_tokens", "be greater than 1, or None", max_tokens, self)
         if pad_to_max_tokens and max_tokens is None:
             raise argument_error("max_tokens", "be given to be padded to", max_tokens, self)
-        if sparse:
-            raise argument_error("sparse", "be False: outputs are dense", sparse, self)
         self.output_mode = one_of(
             "output_mode", _OLD_MODES.get(output_mode, output_mode), MODES, self
         )
@@ -72,7 +70,7 @@ class Lookup(HostLayer):
         self.mask_token = mask_token
         self.oov_token = oov_token
         self.invert = bool(invert)
-        self.sparse = False
+        self.sparse = host.check_sparse(sparse, output_mode, self)
         self.pad_to_max_tokens = bool(pad_to_max_tokens)
         self.oov_method = one_of("oov_method", oov_method, ("floormod", "farmhash"), self)
         if salt is not None and self.vocabulary_dtype != "string" and oov_method != "farmhash":
@@ -496,7 +494,7 @@ class StringLookup(Lookup):
             axis together, "multi_hot" (which are there), "count" (how often) or "tf_idf" (counts
             times weights).
         pad_to_max_tokens: whether vectors have `max_tokens` elements, however many are used.
-        sparse: must be False.
+        sparse: whether outputs are sparse tensors; not with "int".
         encoding: how byte strings are encoded.
         salt: an integer or two, for SipHash in place of FarmHash.
         **kwargs: `name`, `trainable`, `dtype`.
@@ -574,7 +572,7 @@ class IntegerLookup(Lookup):
         idf_weights: weights of the integers, for the mode "tf_idf".
         invert: whether to turn numbers into the vocabulary's integers.
         output_mode: see `StringLookup`.
-        sparse: must be False.
+        sparse: whether outputs are sparse tensors; not with "int".
         pad_to_max_tokens: whether vectors have `max_tokens` elements, however many are used.
         oov_method: how unknown integers are spread: "floormod" (remainders) or "farmhash".
         salt: an integer or two, for SipHash in place of FarmHash.

@@ -42,7 +42,7 @@ class TextVectorization(host.HostLayer):
         vocabulary: list or array of tokens, or the path of a text file with one on each line.
             None to learn it with `adapt`.
         idf_weights: weights of the tokens, for the mode "tf_idf".
-        sparse: must be False.
+        sparse: whether outputs are sparse tensors; not with "int".
         ragged: must be False.
         encoding: how byte strings are encoded.
         **kwargs: `name`, `trainable`, `dtype`.
@@ -120,6 +120,7 @@ class TextVectorization(host.HostLayer):
         self.ngrams = tuple(ngrams) if isinstance(ngrams, list) else ngrams
         self.output_sequence_length = output_sequence_length
         self.encoding = encoding
+        self.sparse = self._lookup_layer.sparse
         self.ragged = False
 
     # The vocabulary is the lookup's.
