@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import threading
 from importlib import resources
 
 from kerata import layers
@@ -18,6 +19,15 @@ from kerata.utils.download import get_file
 WEIGHTS: dict[str, dict[str, list]] = json.loads(
     resources.files("kerata.applications").joinpath("weights.json").read_text(encoding="utf-8")
 )
+
+
+class _Making(threading.local):
+    """The architecture that is being made in this thread, for messages."""
+
+    title = ""
+
+
+_making = _Making()
 
 
 class Frame:
@@ -41,7 +51,7 @@ class Frame:
 
     def __init__(self, arguments, size: int, least: int = 32, fixed: bool | None = None):
         self.name = arguments["name"]
-        owner = self.name or "The model"
+        owner = _making.title or self.name or "The model"
         self.top = arguments["include_top"]
         self.weights = arguments["weights"]
         self.classes = arguments["classes"]
@@ -126,7 +136,14 @@ class Frame:
             if isinstance(weights, str):
                 weights = WEIGHTS[weights]["top" if self.top else "notop"]
             origin, file_hash, name = (*weights, None)[:3]
-            path = get_file(name, origin, file_hash=file_hash, cache_subdir="models")
+            try:
+                path = get_file(name, origin, file_hash=file_hash, cache_subdir="models")
+            except OSError as error:
+                error.add_note(
+                    f"These are the weights of {_making.title or self.name}: weights=PATH takes a "
+                    "file that you have, weights=None makes a model to be trained."
+                )
+                raise
             model.load_weights(path)
         elif self.weights is not None:
             model.load_weights(self.weights)
@@ -181,7 +198,11 @@ def variant(template, title: str, *fixed, name: str | None = None):
         except TypeError as error:
             raise TypeError(f"{title}() takes {public}.\nReceived: {error}") from None
         given.apply_defaults()
-        return template(name, *fixed, **given.arguments)
+        outer, _making.title = _making.title, title
+        try:
+            return template(name, *fixed, **given.arguments)
+        finally:
+            _making.title = outer
 
     summary, *special, source = inspect.cleandoc(template.__doc__).split("\n\n")
     arguments = "\n".join([_ARGUMENTS, *(each.removeprefix("Args:\n") for each in special)])

@@ -451,11 +451,40 @@ class Dataset(Sources):
         made._reshuffled = False
         return made
 
-    def prefetch(self, buffer_size: int = AUTOTUNE) -> "Dataset":
-        """Return the same elements; up to `buffer_size` are made before they are asked for."""
+    def prefetch(self, buffer_size: int = AUTOTUNE, workers: int = 0) -> "Dataset":
+        """Return the same elements; up to `buffer_size` are made before they are asked for.
+
+        Args:
+            buffer_size: how many elements may wait; with workers, for each of them.
+            workers: how many processes make them. 0 for a thread, which is mostly enough: NumPy,
+                JAX and the reading of pictures let others work meanwhile. Processes pay where
+                functions are slow in Python itself. They are started anew in each pass, which
+                takes seconds, and get a copy of all data that the elements are made of. What
+                starts them must be under `if __name__ == "__main__":` in a program's file.
+
+        Raises:
+            ValueError: (in a pass) if workers are to make elements that can only be read in order:
+                call it before `filter`, `repeat` and the like.
+        """
         size = 2 if buffer_size == AUTOTUNE else buffer_size
         size = non_negative_int("buffer_size", size, "prefetch()")
-        return self._then(lambda epoch, parent: _ahead(parent, size)) if size else self
+        if not non_negative_int("workers", workers, "prefetch()"):
+            return self._then(lambda epoch, parent: _ahead(parent, size)) if size else self
+
+        def make(epoch, parent):
+            if not isinstance(parent, grain.MapDataset):
+                raise ValueError(
+                    "prefetch() with workers needs elements that can be read in any order.\n"
+                    f"Received: workers={workers}, for a data set that is read in order\n"
+                    "Call it before filter(), repeat() and the like; for generators leave "
+                    "`workers` out."
+                )
+            return streams.Stream(
+                streams.in_processes, parent, workers, max(size, 1),
+                open_children=lambda memory: [], index=0,
+            )  # fmt: skip
+
+        return self._then(make)
 
     # Reading.
 
@@ -522,7 +551,8 @@ class Dataset(Sources):
 
     def __repr__(self) -> str:
         length = {INFINITE: "infinite", UNKNOWN: "unknown"}.get(self._length, self._length)
-        return f"<Dataset length={length}>"
+        batches = f", batch_size={self._batched}" if self._batched else ""
+        return f"<Dataset length={length}{batches}>"
 
     def show(self, count: int = 9):
         """Draw a few samples with their labels: pictures, curves or text.

@@ -129,7 +129,8 @@ def as_leaf(x):
         except ValueError:
             raise ValueError(
                 "A list in an element becomes one array: its parts must have equal shapes.\n"
-                f"Received: a list of {len(x)}\nFor inputs and targets use a tuple: (x, y)."
+                f"Received: a list of {len(x)}\nFor inputs and targets use a tuple: (x, y); make "
+                "rows of different lengths equal with kerata.utils.pad_sequences."
             ) from None
         if not hasattr(x, "dtype") and array.dtype in (np.float64, np.int64):
             array = array.astype(settings.floatx() if array.dtype == np.float64 else "int32")

@@ -8,13 +8,16 @@ restored. So every state is a small structure of numbers and text, and exact.
 
 import concurrent.futures
 import itertools
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 
 import grain
+import jax
 import numpy as np
 
 from kerata.data.elements import frozen, map_leaves, rows
+from kerata.data.nodes import Reordered
 
 END = object()
 
@@ -181,6 +184,40 @@ def ahead(run: Run, size: int):
             run.mark([state])
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def in_processes(run: Run, node: grain.MapDataset, workers: int, size: int):
+    """Yield the elements of `node`, made by other processes: new ones, for JAX bears no fork."""
+    from absl import flags  # where Grain looks for its options
+
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()
+    rest = Reordered(node, np.arange(run.memory["index"], len(node)))
+    options = grain.MultiprocessingOptions(workers, size)
+    found = iter(rest.to_iter_dataset().mp_prefetch(options, _without_accelerator))
+    try:
+        for element in found:
+            run.memory["index"] += 1
+            # What lies in memory shared with a process is gone with it.
+            element = map_leaves(lambda x: np.array(x) if isinstance(x, np.ndarray) else x, element)
+            yield element
+    except RuntimeError as error:
+        if "terminated unexpectedly" not in str(error):
+            raise
+        code = "".join(re.findall(r"exit code (-?\d+)", str(error)))
+        raise RuntimeError(
+            "A process that makes elements for Dataset.prefetch(workers=...) ended too early.\n"
+            f"Received: its exit code {code}\n"
+            'If it is 1: in a file, start it under `if __name__ == "__main__":`. If it is -9, it '
+            "was killed, mostly for lack of memory."
+        ) from None
+    finally:
+        found.close()
+
+
+def _without_accelerator(number: int, count: int) -> None:
+    """Let JAX in a process that only makes elements leave the accelerator to the program."""
+    jax.config.update("jax_platforms", "cpu")
 
 
 def filtered(run: Run, function: Callable):

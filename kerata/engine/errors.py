@@ -10,11 +10,17 @@ Mistakes in arguments raise ValueError and TypeError, as Keras does. Every messa
 hold, then what came ("Received: ..."), then, where it helps, what to do.
 """
 
+import contextlib
 import difflib
+import functools
 import numbers
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+import types
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class KerataError(Exception):
@@ -40,25 +46,85 @@ class UnsafeModelError(KerataError, ValueError):
 
 
 def reword(error: Exception) -> None:
-    """Put an error that passed through JAX in our words, in place.
+    """Put an error that passed through JAX in our words, and shorten its traceback, in place.
 
     What JAX adds about its own traceback goes, and so do its long explanations of a tensor that
-    was used as if it had a value.
+    was used as if it had a value. Of the traceback the user's lines stay, and the last one.
     """
+    from kerata.engine import settings  # which words its own errors with this module
+
+    if settings.is_traceback_filtering_enabled():
+        error.__traceback__ = _shortened(error.__traceback__)
     notes = getattr(error, "__notes__", None)
     if notes:
         notes[:] = [n for n in notes if "JAX has removed its internal frames" not in str(n)]
-    if type(error).__module__ != "jax.errors" or type(error).__name__ not in _NEEDS_A_VALUE:
+    words = str(error)
+    if words.startswith("JAX arrays are immutable"):
+        error.args = (
+            "A tensor cannot be changed in place.\n"
+            "Make a new one: x.at[index].set(value), or kerata.ops.slice_update; what is to stay "
+            "belongs in a Variable.",
+        )
+    if "inhomogeneous shape" in words:
+        error.args = (
+            "Lists must have equal lengths to become a tensor.\n"
+            f"Received: {words.partition('. ')[2] or words}\nPad them: "
+            "kerata.utils.pad_sequences(lists); or, for text, let TextVectorization do so.",
+        )
+    kind = type(error).__name__ if type(error).__module__ == "jax.errors" else ""
+    for ending, name in _WITHOUT_A_CLASS.items():
+        if words.endswith(ending):
+            kind = name
+    if kind not in _NEEDS_A_VALUE:
         return
-    came = re.search(r"\w+\[[\w, ]*\]", str(error))
-    where = re.search(r"arose in (.* argument [\w'`]+)", str(error))
-    what, instead = _NEEDS_A_VALUE[type(error).__name__]
+    came = re.search(r"\w+\[[\w, ]*\]", words)
+    where = re.search(r"arose in (.* argument [\w'`]+)", words)
+    what, instead = _NEEDS_A_VALUE[kind]
     error.args = (
         f"A tensor has no value while the code around it is compiled, so {what}.\n"
-        f"Received: a tensor {came[0] if came else ''}{f', as {where[1]}' if where else ''}\n"
+        f"Received: a tensor{f' {came[0]}' if came else ''}{f', as {where[1]}' if where else ''}\n"
         f"{instead}\nTo look at values, run it "
         "uncompiled: compile(..., run_eagerly=True) for a model; call a function without jit().",
     )
+
+
+def reworded(function: Callable[P, R]) -> Callable[P, R]:
+    """Return the function, whose errors are put in our words: see `reword`."""
+
+    @functools.wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            reword(error)
+            raise
+
+    return wrapper
+
+
+@contextlib.contextmanager
+def noted(where: str):
+    """Add to an exception from the block where it happened, and put it in our words."""
+    try:
+        yield
+    except Exception as error:
+        reword(error)
+        error.add_note(f"This happened in {where}.")
+        raise
+
+
+def _shortened(trace):
+    """Return a traceback without the frames of kerata and JAX, but with the last one."""
+    entries = []
+    while trace is not None:
+        entries.append(trace)
+        trace = trace.tb_next
+    kept = None
+    for entry in reversed(entries):
+        name = entry.tb_frame.f_globals.get("__name__", "")
+        if kept is None or name.partition(".")[0] not in ("kerata", "jax", "jaxlib", "contextlib"):
+            kept = types.TracebackType(kept, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return kept
 
 
 _NUMBER = (
@@ -72,8 +138,8 @@ _NEEDS_A_VALUE = {
         "Use kerata.ops.cond, where, while_loop and logical_and in their place.",
     ),
     "TracerArrayConversionError": (
-        "NumPy cannot take it",
-        "Use the functions of kerata.ops, or of jax.numpy, in place of NumPy's.",
+        "NumPy and what is built on it (scikit-learn, pandas) cannot take it",
+        "Use the functions of kerata.ops, or of jax.numpy, in their place.",
     ),
     "NonConcreteBooleanIndexError": (
         "it cannot choose how many elements there will be",
@@ -81,6 +147,16 @@ _NEEDS_A_VALUE = {
     ),
     "ConcretizationTypeError": _NUMBER,
     "TracerIntegerConversionError": _NUMBER,
+    "no numpy()": ("it has no .numpy()", "Use it as it is, with the functions of kerata.ops."),
+    "no format": (
+        "it cannot be formatted as text",
+        'Print it with jax.debug.print("{}", x), which runs when there is a value.',
+    ),
+}
+# What JAX raises as a plain TypeError or AttributeError.
+_WITHOUT_A_CLASS = {
+    "Tracer has no attribute numpy": "no numpy()",
+    "Tracer.__format__": "no format",
 }
 
 
@@ -139,6 +215,14 @@ def short(value: object, length: int = 60) -> str:
     """Return `repr(value)`, cut to a length."""
     text = repr(value)
     return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def described(value: object) -> str:
+    """Return what a value is: an array's shape and dtype, not its numbers."""
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape is None or dtype is None:
+        return f"{short(value)} of type {type(value).__name__}"
+    return f"an array of shape {tuple(shape)} and dtype {dtype}"
 
 
 def _where(owner: object) -> str:

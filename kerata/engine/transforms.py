@@ -19,7 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from kerata.engine import placement, scopes
-from kerata.engine.errors import KerataError, StateError, reword
+from kerata.engine.errors import KerataError, StateError, described, reword, short
+from kerata.engine.results import Differentiated, check_results, is_dynamic, scalar
 from kerata.engine.scopes import Scope
 from kerata.engine.variable import Variable
 
@@ -28,24 +29,14 @@ exchanging = threading.RLock()
 program_holders: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
 # How often a program may be traced again because it met variables that it had not met before.
 _MOST_ROUNDS = 20
-_NUMBERS = (int, float, complex)
-
-
-def _is_dynamic(leaf) -> bool:
-    """Whether an argument is traced (arrays, numbers) rather than part of the program."""
-    if isinstance(leaf, (jax.Array, np.ndarray, np.generic)):
-        return True
-    if isinstance(leaf, (bool, Variable)):
-        return False
-    return isinstance(leaf, _NUMBERS) or hasattr(leaf, "__jax_array__")
 
 
 def _split(tree) -> tuple[list, Callable]:
     """Return the dynamic leaves of `tree`, and a function that puts other ones in their place."""
     leaves, treedef = jax.tree_util.tree_flatten(tree)
-    places = [i for i, leaf in enumerate(leaves) if _is_dynamic(leaf)]
+    places = [i for i, leaf in enumerate(leaves) if is_dynamic(leaf)]
     # The arrays themselves must not live as long as what is made of them.
-    static = [None if _is_dynamic(leaf) else leaf for leaf in leaves]
+    static = [None if is_dynamic(leaf) else leaf for leaf in leaves]
 
     def rebuild(dynamic):
         full = list(static)
@@ -140,6 +131,7 @@ class _Program:
         pairs = [*zip(self.written, written_values), *zip(self.read, read_values)]
         with Scope(pairs) as scope:
             outputs = _values(self._call(leaves))
+        check_results(outputs, self.owner.__name__)
         reads = list(scope.reads.values())
         writes = list(_others((v for v, _ in scope.writes.values()), self.written))
         if reads or writes:
@@ -246,7 +238,7 @@ class CompiledFunction:
         leaves, treedef = jax.tree_util.tree_flatten((args, kwargs))
         dynamic, static = [], []
         for leaf in leaves:
-            if _is_dynamic(leaf):
+            if is_dynamic(leaf):
                 if isinstance(leaf, jax.core.Tracer):
                     return self._function(*_shown(args), **_shown(kwargs))
                 dynamic.append(leaf)
@@ -394,7 +386,11 @@ def value_and_grad(
         (Array(11., dtype=float32), [Array([3., 4.], dtype=float32)])
     """
     if not callable(fn):
-        raise TypeError(f"Only functions have gradients: write lambda: ...\nReceived: {fn!r}")
+        raise TypeError(
+            "Only functions have gradients: value_and_grad(lambda: ..., variables)()\n"
+            f"Received: {short(fn)}"
+            + ("\nThe function comes first, then the variables." if callable(variables) else "")
+        )
     if variables is None and argnums is None:
         argnums = 0
     if isinstance(variables, Variable):
@@ -405,9 +401,12 @@ def value_and_grad(
     distinct = list({id(v): v for v in chosen}.values())
     for v in chosen:
         if not isinstance(v, Variable) or not jnp.issubdtype(v._dtype, jnp.inexact):
+            hint = "For arguments of the function give their positions: argnums=0."
+            if isinstance(v, Variable) or hasattr(v, "trainable_variables"):
+                hint = "Give those that are trained: model.trainable_variables."
             raise TypeError(
                 "`variables` must hold Variables of floating type (others have no gradient).\n"
-                f"Received: {v!r}"
+                f"Received: {short(v) if isinstance(v, Variable) else described(v)}\n{hint}"
             )
     positions = (argnums,) if isinstance(argnums, (int, np.integer)) else tuple(argnums or ())
 
@@ -429,7 +428,7 @@ def value_and_grad(
             with Scope(zip(distinct, values)) as caught:
                 result = _values(fn(*full, **kwargs))
                 loss, aux = result if has_aux else (result, None)
-                loss = _scalar(loss, fn)
+                loss = scalar(loss, fn)
             return loss, (aux, [value for _, value in caught.writes.values()])
 
         try:
@@ -455,18 +454,7 @@ def value_and_grad(
         )
         return ((loss, aux) if has_aux else loss), found
 
-    return wrapped
-
-
-def _scalar(loss, fn):
-    shape = None if loss is None else jnp.shape(loss)
-    if shape != ():
-        raise ValueError(
-            "Only a scalar has a gradient: reduce the loss, e.g. with kerata.ops.mean().\n"
-            f"Received: {'None' if shape is None else f'shape {shape}'} from "
-            f"{getattr(fn, '__name__', fn)!r}"
-        )
-    return jnp.asarray(loss)
+    return Differentiated(wrapped)
 
 
 def grad(fn: Callable, variables=None, *, argnums=None, has_aux: bool = False) -> Callable:
@@ -486,7 +474,7 @@ def grad(fn: Callable, variables=None, *, argnums=None, has_aux: bool = False) -
         value, grads = both(*args, **kwargs)
         return (grads, value[1]) if has_aux else grads
 
-    return wrapped
+    return Differentiated(wrapped)
 
 
 def _carried(transform: Callable) -> Callable:

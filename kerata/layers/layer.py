@@ -135,13 +135,15 @@ class Layer(Building, State, Operation):
         arguments, rest = self._bind(signature, args, kwargs)
         symbolic = is_symbolic(arguments, rest)
         self._check_positional(signature, args)
-        if self.convert_inputs:
-            arguments = {k: self._convert(v, k == signature.first) for k, v in arguments.items()}
-        masks = calling.mask_arguments(signature, arguments)
-        previous = arguments.get("mask")
-        if previous is None:
-            previous = tree.map_structure(get_mask, _first(arguments))
-        with self._noted(arguments):
+        try:
+            if self.convert_inputs:
+                arguments = {
+                    k: self._convert(v, k == signature.first) for k, v in arguments.items()
+                }
+            masks = calling.mask_arguments(signature, arguments)
+            previous = arguments.get("mask")
+            if previous is None:
+                previous = tree.map_structure(get_mask, _first(arguments))
             if not self.built:
                 with self._open_name_scope():
                     check_inputs(self.input_spec, _first(arguments), self._title())
@@ -171,6 +173,9 @@ class Layer(Building, State, Operation):
                         # Of the whole batch: its mean over the samples goes into the loss.
                         self.add_loss(penalty / max(1, x.shape[0]) if x.ndim else penalty)
             self._attach_masks(_first(arguments), previous, outputs)
+        except Exception as error:
+            self._note(error, arguments)
+            raise
         return outputs
 
     def _check_positional(self, signature, args):
@@ -352,24 +357,19 @@ class Layer(Building, State, Operation):
                 if mask is not None and get_mask(x) is None:
                     set_mask(x, mask)
 
-    @contextlib.contextmanager
-    def _noted(self, arguments):
+    def _note(self, error, arguments):
         """Add to an exception which layer it comes from, and the shapes it was called with."""
-        try:
-            yield
-        except Exception as error:
-            if not getattr(error, "_noted", False):
-                with contextlib.suppress(Exception):
-                    error._noted = True  # type: ignore[attr-defined]
-                    shapes = ", ".join(
-                        f"{name}: {tree.map_structure(_describe, value)}"
-                        for name, value in arguments.items()
-                        if value is not None
-                    )
-                    shapes = shapes if len(shapes) <= 200 else f"{shapes[:199]}…"
-                    error.add_note(f"This happened in layer {self.path!r}, called with {shapes}")
-            reword(error)
-            raise
+        if not getattr(error, "_noted", False):
+            with contextlib.suppress(Exception):
+                error._noted = True
+                shapes = ", ".join(
+                    f"{name}: {tree.map_structure(_describe, value)}"
+                    for name, value in arguments.items()
+                    if value is not None
+                )
+                shapes = shapes if len(shapes) <= 200 else f"{shapes[:199]}…"
+                error.add_note(f"This happened in layer {self.path!r}, called with {shapes}")
+        reword(error)
 
     def __setattr__(self, name, value):
         if isinstance(value, jax.core.Tracer) and calls.depth:

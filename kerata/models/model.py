@@ -54,7 +54,7 @@ class Model(Trainer, Layer):
         if args:
             raise TypeError(
                 f"{type(self).__name__} takes symbolic tensors made with Input() as `inputs` and "
-                f"`outputs`, or keyword arguments.\nReceived: {short(args)}"
+                f"`outputs`, or keyword arguments.\nReceived: {short(args)}" + _layers_hint(args)
             )
         Layer.__init__(self, **kwargs)
         Trainer.__init__(self)
@@ -281,6 +281,9 @@ class Model(Trainer, Layer):
         from kerata.quantizers.calibration import quantize_model
 
         quantize_model(self, mode, config, filters, type_check)
+        forget = getattr(self.optimizer, "forget_others", None)
+        if forget is not None:
+            forget(self.trainable_variables)
         self._forget_functions()
 
     def get_quantization_layer_structure(self, mode=None):
@@ -472,3 +475,12 @@ def _functional_arguments(args, kwargs) -> tuple:
             raise TypeError(f"Model() got `{name}` twice.")
         kwargs[name] = value
     return kwargs.pop("inputs"), kwargs.pop("outputs"), kwargs
+
+
+def _layers_hint(args) -> str:
+    """Say what to do about layers where tensors are wanted."""
+    if not any(isinstance(x, Layer) for x in tree.flatten(args)):
+        return ""
+    if len(args) == 1:
+        return "\nFor a list of layers there is kerata.Sequential(layers)."
+    return "\nA layer becomes a tensor by a call: outputs = Dense(1)(inputs)."

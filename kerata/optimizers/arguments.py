@@ -2,8 +2,14 @@
 
 import functools
 import inspect
+import math
+import numbers
 from collections.abc import Callable
 from typing import TypedDict
+
+import numpy as np
+
+from kerata.engine.errors import argument_error
 
 
 class CommonArguments(TypedDict, total=False):
@@ -27,6 +33,22 @@ _COMMON = [
     for name in CommonArguments.__annotations__
 ]
 _FURTHER = inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)
+
+
+# The least and the largest value of what is a number in any optimizer.
+_RANGES = dict.fromkeys(("beta_1", "beta_2", "rho", "momentum", "ema_momentum"), 1.0) | (
+    dict.fromkeys(("epsilon", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm"), math.inf)
+)
+
+
+def _check_numbers(optimizer) -> None:
+    for name, most in _RANGES.items():
+        value = vars(optimizer).get(name)
+        is_number = isinstance(value, (numbers.Real, np.generic))
+        if isinstance(value, str) or (is_number and not (0 <= value <= most and value != math.inf)):
+            top = " and at most 1" if most == 1 else ""
+            must = f"be a number of at least 0{top}"
+            raise argument_error(name, must, value, optimizer)
 
 
 def takes_common_arguments(init: Callable) -> Callable:
@@ -54,6 +76,7 @@ def takes_common_arguments(init: Callable) -> Callable:
                 )
             kwargs[parameter.name] = value
         init(self, *args[: len(own) - 1], **kwargs)
+        _check_numbers(self)
 
     __init__.__signature__ = inspect.Signature([*own, *common, _FURTHER])  # type: ignore[attr-defined]
     return __init__

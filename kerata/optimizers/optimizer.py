@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from kerata.engine import naming, scopes, settings
 from kerata.engine.arrays import filled
 from kerata.engine.configurable import CustomObjectScope, deserialize, is_serialized
-from kerata.engine.errors import argument_error, nearest
+from kerata.engine.errors import argument_error, described, nearest
 from kerata.engine.transforms import jit, lift
 from kerata.engine.variable import Variable
 from kerata.optimizers.schedules import LearningRateSchedule
@@ -264,6 +264,12 @@ class Optimizer(OptimizerState):
             raise ValueError(
                 "`grads_and_vars` must hold pairs (gradient, variable).\nReceived: an empty list"
             )
+        if not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs):
+            raise TypeError(
+                "`grads_and_vars` must hold pairs (gradient, variable).\n"
+                f"Received: {described(pairs[0])} among them\n"
+                "Write apply_gradients(zip(gradients, variables))."
+            )
         grads, variables = zip(*pairs, strict=True)
         self.apply(grads, variables)
         return self._iterations
@@ -311,8 +317,7 @@ class Optimizer(OptimizerState):
                 )
             variables = self._trainable
         else:
-            variables = list(trainable_variables)
-            _refuse_repeated(variables)
+            variables = self._checked_variables(trainable_variables)
             if not self.built:
                 with scopes.outside():  # with real arrays, also where a function is being traced
                     self.build(variables)
@@ -324,6 +329,18 @@ class Optimizer(OptimizerState):
                 f"where there is none).\nReceived: a list of {len(grads)} gradients for "
                 f"{len(variables)} trainable variables"
             )
+        return variables
+
+    def _checked_variables(self, given) -> list:
+        variables = [given] if hasattr(given, "trainable_variables") else list(given)
+        wrong = next((v for v in variables if not isinstance(v, Variable)), None)
+        if wrong is not None:
+            raise TypeError(
+                f"{type(self).__name__} {self.name!r} takes gradients first, then the variables.\n"
+                f"Received: as a variable {described(wrong)}\nWrite apply(gradients, "
+                "model.trainable_variables), or apply_gradients(zip(gradients, variables))."
+            )
+        _refuse_repeated(variables)
         return variables
 
     def _check_variables_are_known(self, variables) -> None:

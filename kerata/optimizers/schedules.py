@@ -42,6 +42,9 @@ class LearningRateSchedule(Configurable):
         return rate, jnp.asarray(step).astype(rate.dtype)
 
     def _positive(self, *names) -> None:
+        rate = self.initial_learning_rate  # type: ignore[attr-defined]
+        if isinstance(rate, str) or rate != rate:
+            raise argument_error("initial_learning_rate", "be a number", rate, self)
         for name in names:
             if not getattr(self, name) > 0:
                 raise argument_error(name, "be > 0", getattr(self, name), self)

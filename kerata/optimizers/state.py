@@ -40,11 +40,17 @@ class OptimizerState(Configurable):
     _variables: list[Variable]
     _trainable: list[Variable]
     _index: dict[int, int]
+    _slots: list[dict[str, Variable]]
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = _all_or_nothing(cls.__dict__["build"])  # type: ignore[attr-defined]
+
+    def __repr__(self) -> str:
+        rate = vars(self).get("_learning_rate", "that of others")
+        rate = f"{np.asarray(rate._array):g}" if isinstance(rate, Variable) else rate
+        return f"<{type(self).__name__} name={self.name}, learning_rate={rate}, built={self.built}>"
 
     def _scope(self):
         return scopes.name_scope(self.name, override_parent="")
@@ -69,6 +75,30 @@ class OptimizerState(Configurable):
 
     def _untrack_variable(self, variable) -> None:
         self.__dict__["_variables"] = [v for v in self._variables if v is not variable]
+
+    def forget_others(self, variables) -> None:
+        """Forget what is remembered of all but some variables: the others exist no more.
+
+        Args:
+            variables: list of variables; new ones among them are not taken up.
+        """
+        if not (self.built and type(self).__module__.startswith("kerata.")):
+            return
+        places = {id(v) for v in variables}
+        kept = [i for i, v in enumerate(self._trainable) if id(v) in places]
+        lists = [n for n in ("_averages", "_accumulators") if n in vars(self)]
+        before = [s for slots in self._slots for s in slots.values()]
+        before += [v for n in lists for v in getattr(self, n)]
+        self._slots = [self._slots[i] for i in kept]
+        for name in lists:
+            self.__dict__[name] = [getattr(self, name)[i] for i in kept]
+        after = {id(s) for slots in self._slots for s in slots.values()}
+        after |= {id(v) for n in lists for v in getattr(self, n)}
+        for variable in before:
+            if variable is not None and id(variable) not in after:
+                self._untrack_variable(variable)
+        self.__dict__["_trainable"] = [self._trainable[i] for i in kept]
+        self._index = {id(v): i for i, v in enumerate(self._trainable)}
 
     @property
     def variables(self) -> list[Variable]:
@@ -191,6 +221,7 @@ class OptimizerState(Configurable):
                 value,
                 self,
             )
+        self._check_rate(value)
         with self._scope():
             return Variable(
                 value,
@@ -200,6 +231,13 @@ class OptimizerState(Configurable):
                 aggregation="only_first_replica",
                 name="learning_rate",
             )
+
+    def _check_rate(self, value) -> None:
+        if isinstance(value, str) or (
+            isinstance(value, numbers.Real) and not 0 <= value < float("inf")
+        ):
+            must = "be a finite number of at least 0"
+            raise argument_error("learning_rate", must, value, self)
 
     def _get_current_learning_rate(self):
         rate = self._learning_rate
@@ -223,6 +261,7 @@ class OptimizerState(Configurable):
                 self._untrack_variable(now)
             self._learning_rate = value
         elif isinstance(now, Variable):
+            self._check_rate(value)
             now.assign(value)
         else:
             raise TypeError(

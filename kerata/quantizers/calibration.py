@@ -44,6 +44,13 @@ def quantize_model(model, mode=None, config=None, filters=None, type_check=True)
             chosen.append(layer)
         except NotImplementedError as error:
             warnings.warn(f"Left as it is: {error}", stacklevel=4)
+    if not chosen:
+        known = sorted({type(x).__name__ for x in model._flatten_layers() if x is not model})
+        warnings.warn(
+            f"quantize() changed nothing: {model._title()} must have layers such as Dense or "
+            f"Embedding, and `filters` must leave some.\nReceived: layers of {known}",
+            stacklevel=3,
+        )
     for layer in chosen:
         layer.quantize(type_check=type_check, config=config)
     if method:

@@ -1,6 +1,7 @@
 """What can be seen to be wrong with data before any of it is trained on."""
 
 import itertools
+import warnings
 
 import numpy as np
 
@@ -78,11 +79,7 @@ def check_leaf(name: str, leaf, text: bool = False) -> None:
         raise ValueError(
             f"`{name}` must be an array. Lists are structures of arrays: several inputs, for "
             f"example.\nReceived: {short(leaf)}, of type {type(leaf).__name__}\n"
-            + (
-                f"Make one array of a list of numbers: np.array({name.partition('[')[0]})."
-                if "[" in name
-                else f"`{name}` itself, or what it holds, must be read into one first."
-            )
+            + _leaf_hint(name, leaf)
         )
     dtype = getattr(leaf, "dtype", None)
     if dtype is None or not hasattr(leaf, "shape"):
@@ -100,8 +97,8 @@ def check_leaf(name: str, leaf, text: bool = False) -> None:
                 "Turn text into numbers with kerata.layers.TextVectorization, names and categories "
                 'with StringLookup; after Input((1,), dtype="string") also in the model.'
                 if text
-                else "Rows of different lengths or mixed types make such an array: pad them, or "
-                "convert each column."
+                else "Rows of different lengths or mixed types make such an array: pad them "
+                "(kerata.utils.pad_sequences), or convert each column."
             )
         )
     if kind in "mM":
@@ -109,6 +106,18 @@ def check_leaf(name: str, leaf, text: bool = False) -> None:
             f"`{name}` must hold numbers, not dates or durations.\nReceived: dtype={dtype}\n"
             "Convert them, for example to seconds since a date."
         )
+
+
+def _leaf_hint(name: str, leaf) -> str:
+    if isinstance(leaf, (str, bytes)) and name == "x":
+        return "A single text goes into a list, [x]; a file must be read into an array first."
+    if "[" not in name or isinstance(leaf, (str, bytes)):
+        return f"`{name}` itself, or what it holds, must be read into one first."
+    name = name.partition("[")[0]
+    return (
+        f"Make one array of a list of numbers: np.array({name}); of lists of different lengths: "
+        f"kerata.utils.pad_sequences({name})."
+    )
 
 
 def holds_text(x, allowed: bool) -> bool:
@@ -175,4 +184,32 @@ def why_not_finite(layers, batch) -> str:
         f"The loss is NaN or infinite: training cannot go on from here.\n{received}"
         "Other causes: too large a learning rate, logarithms of 0, token numbers that an Embedding "
         "does not have. The callback TerminateOnNaN stops where it happens."
+    )
+
+
+def endless(method, argument) -> ValueError:
+    """Return the error for data without end where no number of batches is given."""
+    return ValueError(
+        f"{method}() needs `{argument}` for data without end.\nReceived: {argument}=None\n"
+        f"Pass the number of batches: {argument}=100."
+    )
+
+
+def warn_ran_out(epoch, epochs, stream) -> None:
+    """Warn the caller of `fit` that there were too few batches for all epochs."""
+    source = type(getattr(stream.feed, "source", stream.feed)).__name__
+    warnings.warn(
+        f"The data ran out: {epoch} of {epochs} epochs were trained, and then there were no more "
+        f"batches.\n`x`, a {source}, can be iterated over only once. Let it go on without end "
+        "(`while True:`) and give steps_per_epoch,\nor pass what begins anew in each epoch: "
+        "kerata.data.Dataset.from_generator(function).",
+        stacklevel=4,
+    )
+
+
+def warn_short(done, limit) -> None:
+    """Warn the caller of `fit` or `evaluate` that there were fewer batches than steps."""
+    warnings.warn(
+        f"The data ran out: there were {done} batches, where {limit} steps were asked for.",
+        stacklevel=4,
     )

@@ -47,6 +47,7 @@ class Feed:
         num_batches: batches in a pass; None where that is not known.
         infinite: whether a pass never ends.
         one_shot: whether there is only one pass.
+        single_samples: whether it is known that samples come one by one, not in batches.
         seed: integers that the order follows from, where there is an order to choose.
         prepare: function of the inputs of a batch that makes what the step gets, or None.
     """
@@ -55,6 +56,7 @@ class Feed:
     seed: tuple[int, ...] = (0,)
     infinite = False
     one_shot = False
+    single_samples = False
     prepare: Callable | None = None
 
     def batches(self, number: int, start: int = 0) -> Iterator:
@@ -247,6 +249,7 @@ class DatasetFeed(Feed):
         self.source = source
         self.infinite = count == ENDLESS
         self.num_batches = count if count > 0 else None
+        self.single_samples = not getattr(source, "_batched", True)
         self.seed = (source.next_pass,)
         self.class_weights = class_weights
 

@@ -8,6 +8,7 @@ import numpy as np
 from kerata import losses, metrics
 from kerata.engine import tree
 from kerata.engine.configurable import is_serialized
+from kerata.engine.errors import noted
 from kerata.engine.registry import public_name
 from kerata.losses.checks import check_targets
 from kerata.losses.loss import FunctionLoss
@@ -154,7 +155,8 @@ class CompiledLoss:
 
 
 def _scalar_of(loss, y_true, y_pred, sample_weight):
-    value = loss(y_true, y_pred, sample_weight=sample_weight)
+    with noted(f"loss {loss_name(loss)!r}"):
+        value = loss(y_true, y_pred, sample_weight=sample_weight)
     if jnp.ndim(value):
         raise ValueError(
             f"The loss {loss_name(loss)!r} must give one number for the batch.\n"
@@ -233,7 +235,8 @@ def _no_target(outputs, index, loss) -> ValueError:
         f"output {index}")  # fmt: skip
     return ValueError(
         f"The loss {loss_name(loss)!r} of {which} needs targets.\nReceived: y=None for it\n"
-        "Pass `y`, or compile() with loss=None where the model adds its own losses (add_loss)."
+        "Give `y` beside arrays; (x, y) in each batch of a generator or data set, and as "
+        "validation_data;\nor compile() with loss=None where the model adds its own losses."
     )
 
 
@@ -334,13 +337,15 @@ class CompiledMetrics(metrics.Metric):
                     f"The metric {name!r} needs targets.\nReceived: y=None for its output"
                 )
             weight = weights[i] if is_weighted else None
-            metric.update_state(targets[i], predictions[i], sample_weight=weight)
+            with noted(f"metric {name!r}"):
+                metric.update_state(targets[i], predictions[i], sample_weight=weight)
 
     def result(self) -> dict:
         """Return the results: a dict from names in the logs to scalars."""
         found: dict = {}
         for _, metric, name, _ in self.entries:
-            value = metric.result()
+            with noted(f"metric {name!r}"):
+                value = metric.result()
             if isinstance(value, dict):
                 prefix = name.removesuffix(metric.name)
                 found.update({prefix + key: v for key, v in value.items()})

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from kerata.engine import placement, rng, settings, tree
-from kerata.engine.errors import non_negative_int, positive_int
+from kerata.engine.errors import non_negative_int, positive_int, reworded
 from kerata.engine.sparse import is_sparse
 from kerata.engine.symbolic import KerasTensor, abstract_eval
 from kerata.training import checks, loop, steps
@@ -65,6 +65,7 @@ class Trainer(Stepping):
         state = super().__getstate__()
         return {name: value for name, value in state.items() if name not in left_out}
 
+    @reworded
     def fit(
         self,
         x=None,
@@ -141,7 +142,7 @@ class Trainer(Stepping):
             warnings.warn(
                 "fit() trains nothing: `epochs`, the number of the last epoch, must be above "
                 f"`initial_epoch`.\nReceived: epochs={epochs}, initial_epoch={initial_epoch}",
-                stacklevel=2,
+                stacklevel=3,
             )
         self.stop_training = False
         x = self._as_arrays(x)
@@ -152,7 +153,7 @@ class Trainer(Stepping):
             class_weight=class_weight, seed=_order_seed(),
         )  # fmt: skip
         if feed.infinite and steps_per_epoch is None and epochs > initial_epoch:
-            raise _endless("fit", "steps_per_epoch")
+            raise checks.endless("fit", "steps_per_epoch")
         state = TrainingState(self, Stream(feed), feed.seed, initial_epoch)
         self._prepare(state.stream, TRAIN, "fit()")
         first = state.stream.peek()
@@ -185,7 +186,7 @@ class Trainer(Stepping):
         while state.epoch < epochs:
             epoch = state.epoch
             if not state.stream.has_more():
-                _warn_ran_out(epoch, epochs, state.stream)
+                checks.warn_ran_out(epoch, epochs, state.stream)
                 break
             if not state.step:
                 self.reset_metrics()
@@ -195,12 +196,12 @@ class Trainer(Stepping):
                 self, loop.TRAIN, function, state.stream, callbacks, limit, after_step
             )
             if limit is not None and done < limit and not self.stop_training:
-                _warn_short(done, limit)
+                checks.warn_short(done, limit)
             logs = as_logs(results, TRAIN)
             if first is not None and not self.stop_training:
                 if not np.all(np.isfinite(np.asarray(logs.get("loss", 0.0), "float64"))):
                     reasons = checks.why_not_finite(self._flatten_layers(), first)
-                    warnings.warn(reasons, stacklevel=2)
+                    warnings.warn(reasons, stacklevel=3)
                 first = None  # looked at once, after the first epoch
             state.end_epoch()
             if validate is not None and is_due(epoch, validation_freq):
@@ -224,7 +225,7 @@ class Trainer(Stepping):
                 x, y, sample_weight = unpack_x_y_sample_weight(data)
             feed = self._feed(x, y, sample_weight, batch_size=batch_size)
             if feed.infinite and limit is None:
-                raise _endless("fit", "validation_steps")
+                raise checks.endless("fit", "validation_steps")
             stream = Stream(feed)
             self._prepare(stream, TEST, "fit()")
             if self.compiles_steps and _forms(stream.peek()) != _forms(training_batch):
@@ -242,6 +243,7 @@ class Trainer(Stepping):
 
         return validate
 
+    @reworded
     def evaluate(
         self,
         x=None,
@@ -283,7 +285,7 @@ class Trainer(Stepping):
         batch_size = _count("batch_size", batch_size, "evaluate()")
         feed = self._feed(x, y, sample_weight, batch_size=batch_size)
         if feed.infinite and steps is None:
-            raise _endless("evaluate", "steps")
+            raise checks.endless("evaluate", "steps")
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(
                 callbacks, add_progbar=verbose != 0, verbose=verbose, epochs=1,
@@ -303,11 +305,12 @@ class Trainer(Stepping):
         callbacks.on_test_begin()
         results, done = loop.run(self, loop.TEST, function, stream, callbacks, limit)
         if limit is not None and done < limit and not self.stop_evaluating:
-            _warn_short(done, limit)
+            checks.warn_short(done, limit)
         logs = as_logs(results, TEST)
         callbacks.on_test_end(logs)
         return logs
 
+    @reworded
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """Return the model's outputs for data, as NumPy arrays.
 
@@ -324,7 +327,7 @@ class Trainer(Stepping):
         steps = _limit("steps", steps, "predict()")
         feed = self._feed(x, batch_size=_count("batch_size", batch_size, "predict()"))
         if feed.infinite and steps is None:
-            raise _endless("predict", "steps")
+            raise checks.endless("predict", "steps")
         stream = Stream(feed)
         self.stop_predicting = False
         self._prepare(stream, PREDICT, "predict()")
@@ -349,6 +352,7 @@ class Trainer(Stepping):
 
     # Single batches.
 
+    @reworded
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """Train on one batch.
 
@@ -366,12 +370,14 @@ class Trainer(Stepping):
         batch = self._one_batch(TRAIN, x, y, sample_weight, class_weight)
         return self._on_batch(TRAIN, batch, return_dict)
 
+    @reworded
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Evaluate one batch. Returns what `evaluate` does."""
         self._require_compiled("test_on_batch")
         batch = self._one_batch(TEST, x, y, sample_weight)
         return self._on_batch(TEST, batch, return_dict)
 
+    @reworded
     def predict_on_batch(self, x):
         """Return the outputs for one batch, as NumPy arrays."""
         batch = self._one_batch(PREDICT, x)
@@ -469,6 +475,8 @@ class Trainer(Stepping):
             if not own_step and type(self).compute_loss is Trainer.compute_loss:
                 undo()
                 note_swapped(self, batch, error)
+                if getattr(stream.feed, "single_samples", False):
+                    error.add_note("The data set yields single samples: call .batch(32) on it.")
                 raise
             self._build_error = error
         if name == TRAIN and self.optimizer is not None and (stateless or not own_step):
@@ -605,30 +613,6 @@ def is_due(epoch: int, frequency) -> bool:
     if isinstance(frequency, (list, tuple, set, range)):
         return epoch + 1 in frequency
     return (epoch + 1) % positive_int("validation_freq", frequency, "fit()") == 0
-
-
-def _endless(method, argument) -> ValueError:
-    return ValueError(
-        f"{method}() needs `{argument}` for data without end.\nReceived: {argument}=None\n"
-        f"Pass the number of batches: {argument}=100."
-    )
-
-
-def _warn_ran_out(epoch, epochs, stream) -> None:
-    source = type(getattr(stream.feed, "source", stream.feed)).__name__
-    warnings.warn(
-        f"The data ran out: {epoch} of {epochs} epochs were trained, and then there were no more "
-        f"batches.\n`x`, a {source}, can be iterated over only once. Give steps_per_epoch, let it "
-        "go on, or pass something that can be iterated over again.",
-        stacklevel=3,
-    )
-
-
-def _warn_short(done, limit) -> None:
-    warnings.warn(
-        f"The data ran out: there were {done} batches, where {limit} steps were asked for.",
-        stacklevel=3,
-    )
 
 
 def _number(value):

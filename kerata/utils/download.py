@@ -248,9 +248,16 @@ def _fetch(origin: str, part: str, trusted: bool) -> None:
                     raise
                 raise ConnectionError(
                     f"The file could not be downloaded: {error}\nReceived: origin={origin!r}\n"
-                    "Check the address and the connection, and try again."
+                    "Check the address and the connection; or fetch the file elsewhere, and put "
+                    f"it at {_final(part)!r}."
                 ) from error
             time.sleep(_PAUSE * 2**failures)
+
+
+def _final(part: str) -> str:
+    """Return the path of the file that `part` becomes."""
+    folder, name = os.path.split(part)
+    return os.path.join(folder, name.removeprefix(".").removesuffix(".part"))
 
 
 def _is_passing(error: Exception) -> bool:

@@ -1,5 +1,7 @@
 """FeatureSpace: from the columns of a table to a vector, or to several."""
 
+import os
+
 import numpy as np
 
 from kerata.engine.configurable import deserialize_nested, publish_as, serialize
@@ -248,26 +250,64 @@ class FeatureSpace(Layer):
         """Let all layers learn from data.
 
         Args:
-            dataset: dict from names to columns; or an iterable of such dicts, for batches or for
-                single rows.
+            dataset: dict from names to columns, a pandas DataFrame, or the path of a CSV file whose
+                first line has the names; or an iterable of such dicts, for batches or for single
+                rows.
 
         Raises:
-            ValueError: if it is neither.
+            ValueError: if it is none of these, or values are missing.
         """
+        if isinstance(dataset, (str, os.PathLike)):
+            from kerata.data.tables import read_csv
+
+            dataset = read_csv(dataset, ",")
+        dataset = _table(dataset)
         if not isinstance(dataset, dict) and not hasattr(dataset, "__iter__"):
             raise argument_error("dataset", "be a dict of columns, or yield them", dataset, self)
         columns: dict[str, list] = {name: [] for name in self._adaptable()}
         for batch in [dataset] if isinstance(dataset, dict) else dataset:
-            batch = batch[0] if isinstance(batch, tuple) else batch
+            batch = _table(batch[0] if isinstance(batch, tuple) else batch)
             self._check_dict(batch, columns)
             for name, parts in columns.items():
-                parts.append(_column(batch[name]))
+                parts.append(self._numbers(name, _column(batch[name]), sum(map(len, parts))))
         for name, parts in columns.items():
-            self.preprocessors[name].adapt(np.concatenate(parts))
+            values = np.concatenate(parts)
+            gone = np.flatnonzero([v is None or v != v for v in values.ravel().tolist()])
+            if gone.size:
+                raise self._missing(name, gone)
+            self.preprocessors[name].adapt(values)
         self._is_adapted = True
         self.encoded_features = None
         self.one_hot_encoders = {}
         self.built = True
+
+    def _numbers(self, name: str, values: np.ndarray, before: int = 0) -> np.ndarray:
+        """Return a column, `before` rows from the first; of text, numbers where it is of those."""
+        dtype = self.features[name].dtype
+        if dtype == "string" or values.dtype.kind not in "USO":
+            return values
+        gone, found = [], np.zeros(values.shape)
+        for i, value in enumerate(values.ravel().tolist()):
+            try:
+                found.flat[i] = np.nan if value is None else float(value)
+            except (TypeError, ValueError):
+                if not isinstance(value, str) or value.strip():
+                    raise ValueError(
+                        f"{self._title()}: feature {name!r} must hold numbers.\n"
+                        f"Received: {value!r} in row {before + i}\n"
+                        'For names and categories there is the kind "string_categorical".'
+                    ) from None
+                gone.append(before + i)
+        if gone:
+            raise self._missing(name, gone)
+        return found.astype(dtype) if not np.isnan(found).any() else found
+
+    def _missing(self, name: str, rows) -> ValueError:
+        return ValueError(
+            f"{self._title()}: feature {name!r} must have a value in each row.\n"
+            f"Received: {len(rows)} missing, the first in row {rows[0]}\nFill or drop them first: "
+            f"frame.dropna(), frame.fillna({{{name!r}: 0}}), or Dataset.from_csv(missing='drop')."
+        )
 
     def _check_dict(self, data, names):
         if not isinstance(data, dict):
@@ -353,11 +393,13 @@ class FeatureSpace(Layer):
     def __call__(self, data):
         """Encode a dict of columns, or of the values of a single row."""
         self._check_adapted()
+        data = _table(data)
         self._check_dict(data, self.features)
         if is_symbolic(data):
             return self._encode(data)
         single = all(np.ndim(data[name]) == 0 for name in self.features)
-        encoded = self._encode({name: _column(data[name]) for name in self.features})
+        columns = {name: self._numbers(name, _column(data[name])) for name in self.features}
+        encoded = self._encode(columns)
         if not single:
             return encoded
         return {k: v[0] for k, v in encoded.items()} if isinstance(encoded, dict) else encoded[0]
@@ -400,6 +442,13 @@ class FeatureSpace(Layer):
 
 def _name(kind: str, name) -> str:
     return f"{name or auto_name(kind)}_preprocessor"
+
+
+def _table(data):
+    """Return a pandas table as a dict of columns; other data as they are."""
+    if hasattr(data, "columns") and hasattr(data, "to_numpy"):
+        return {str(name): column.to_numpy() for name, column in data.items()}
+    return data
 
 
 def _column(x) -> np.ndarray:

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from kerata.engine.errors import argument_error
+from kerata.engine.errors import argument_error, positive_int, short
 
 
 def to_categorical(x, num_classes: int | None = None) -> np.ndarray:
@@ -25,7 +25,19 @@ def to_categorical(x, num_classes: int | None = None) -> np.ndarray:
         array([[1., 0., 0.],
                [0., 0., 1.]])
     """
-    labels = np.asarray(x).astype("int64")
+    given = np.asarray(x)
+    if given.dtype.kind not in "biuf" or not np.isfinite(given).all():
+        text = given.dtype.kind in "USO"
+        raise ValueError(
+            f"`x` must hold class numbers.\nReceived: {short(given.ravel()[:3].tolist())}, of "
+            f"dtype {given.dtype}\n"
+            + ("Turn names into numbers with kerata.layers.StringLookup." if text else "")
+        )
+    if num_classes is None and not given.size:
+        raise argument_error("num_classes", "be given where `x` is empty", num_classes)
+    if num_classes is not None:
+        num_classes = positive_int("num_classes", num_classes, "to_categorical()")
+    labels = given.astype("int64")
     shape = labels.shape
     if len(shape) > 1 and shape[-1] == 1:
         shape = shape[:-1]

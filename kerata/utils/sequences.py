@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kerata.engine.errors import argument_error, one_of
+from kerata.engine.errors import argument_error, non_negative_int, one_of, short
 
 
 def pad_sequences(
@@ -34,12 +34,20 @@ def pad_sequences(
     if not hasattr(sequences, "__len__") or not all(hasattr(s, "__len__") for s in sequences):
         raise argument_error("sequences", "be a list of sequences", sequences, "pad_sequences()")
     kind = np.dtype(dtype).kind
+    texts = [s for s in sequences if _is_text(s) or (len(s) and _is_text(s[0]))]
+    if texts and kind not in "OSU":
+        raise ValueError(
+            "pad_sequences() pads sequences of numbers.\n"
+            f"Received: {short(texts[0])} in `sequences`, with dtype={dtype!r}\n"
+            "Turn text into numbers with kerata.layers.TextVectorization, which pads, too; "
+            "dtype=object pads strings."
+        )
     if isinstance(value, str) and kind not in "OSU":
         raise argument_error(
             "dtype", "be object where `value` is a string", dtype, "pad_sequences()"
         )
     longest = max(map(len, sequences), default=0)
-    maxlen = longest if maxlen is None else maxlen
+    maxlen = longest if maxlen is None else non_negative_int("maxlen", maxlen, "pad_sequences()")
     shape = next((np.shape(s)[1:] for s in sequences if len(s)), ())
     padded = np.full((len(sequences), maxlen, *shape), value, dtype=dtype)
     for row, (sequence, target) in enumerate(zip(sequences, padded)):
@@ -58,3 +66,7 @@ def pad_sequences(
         else:
             target[-len(array) :] = array
     return padded
+
+
+def _is_text(x) -> bool:
+    return x is None or isinstance(x, (str, bytes))

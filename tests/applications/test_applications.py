@@ -290,3 +290,23 @@ def test_convnext_takes_channels_last():
     kerata.config.set_image_data_format("channels_first")
     with pytest.raises(ValueError, match="channels of ConvNeXt come last"):
         applications.ConvNeXtTiny(weights=None)
+
+
+def test_errors_name_the_architecture():
+    with pytest.raises(ValueError, match="(?s)MobileNet: `weights`.*'imagnet'"):
+        applications.MobileNet(weights="imagnet")
+    with pytest.raises(ValueError, match="ResNet50: `pooling`"):
+        applications.ResNet50(weights=None, pooling="mean")
+
+
+def test_weights_that_cannot_be_downloaded(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    arguments = {
+        "name": "net", "include_top": False, "weights": "imagenet", "classes": 1000,
+        "classifier_activation": None, "pooling": None, "input_shape": (32, 32, 3),
+        "input_tensor": None,
+    }  # fmt: skip
+    beginning = frame.Frame(arguments, 32)
+    missing = (tmp_path / "missing.h5").as_uri()
+    with pytest.raises(OSError, match="(?s)put it at .*models.gone.h5.*of net: weights=PATH"):
+        beginning.model(beginning.images, [missing, "0" * 32, "gone.h5"])

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import multiprocessing
 import threading
 
 import hypothesis
@@ -532,3 +533,52 @@ def test_show(capsys):
     plt.close("all")
     Dataset.from_tensor_slices((["some text", "more"], ["a", "b"])).show()
     assert capsys.readouterr().out == "a: some text\nb: more\n"
+
+
+def test_processes_make_the_same_elements():
+    brightness = kerata.layers.RandomBrightness(0.5, seed=1)
+
+    def lit(number):
+        if number == 3:
+            raise KeyError(f"no picture {number}")
+        return np.asarray(brightness(np.full((2, 2, 3), number, "float32"), training=True))
+
+    def open_(workers):
+        data = Dataset.range(12).shuffle(12, seed=1).map(lit).batch(2)
+        return iter(data.prefetch(1, workers=workers))
+
+    def read(iterator, limit=None):
+        found, state = [], None
+        try:
+            for batch in itertools.islice(iterator, limit):
+                found.append(np.array(batch))
+                state = iterator.get_state() if len(found) == 1 else state
+        except KeyError as error:
+            return found, state, [str(error), *error.__notes__]
+        return found, state, []
+
+    ours, _, told = read(open_(0))
+    theirs, state, told_by_another = read(open_(2))
+    assert len(ours) > 1
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert "for element" in told[1] and set(told) <= set(told_by_another)
+    # From a place on, with other processes; one that is killed is missed.
+    iterator = open_(1)
+    iterator.set_state(state)
+    assert state["place"]["memory"] == {"index": 1}
+    np.testing.assert_array_equal(next(iterator), ours[1])
+    with pytest.raises(RuntimeError, match="(?s)ended too early.*exit code -9"):
+        for child in multiprocessing.active_children():
+            child.kill()
+        list(iterator)
+    iterator.close()
+    assert not multiprocessing.active_children()
+
+
+def test_processes_need_elements_that_can_be_read_in_any_order():
+    data = Dataset.range(3).filter(lambda n: n > 0).prefetch(1, workers=2)
+    with pytest.raises(ValueError, match="(?s)any order.*workers=2.*before filter"):
+        list(data)
+    with pytest.raises(ValueError, match="workers"):
+        data.prefetch(workers=-1)

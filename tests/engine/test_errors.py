@@ -1,8 +1,11 @@
 """The helpers that word exceptions."""
 
+import traceback
+
 import numpy as np
 import pytest
 
+import kerata
 from kerata.engine import errors, settings
 
 
@@ -54,3 +57,41 @@ def test_settings_check_their_values(setter, value):
     with pytest.raises(ValueError, match="must be one of"):
         setter(value)
     assert settings.snapshot() == before
+
+
+VALUES = {
+    "text": (lambda x: f"{x:.1f}", TypeError, "formatted as text"),
+    "numpy": (lambda x: x.numpy(), AttributeError, "no .numpy.."),
+    "NumPy": (lambda x: np.log(x), Exception, "scikit-learn"),
+    "if": (lambda x: 1 if x > 0 else 2, Exception, "ops.cond"),
+    "float": (lambda x: float(x), Exception, "as it is"),
+    "in place": (lambda x: x.__setitem__(0, 1), TypeError, "x.at.*slice_update"),
+}
+
+
+@pytest.mark.parametrize("case", VALUES)
+def test_tensors_without_values_are_explained(case):
+    function, kind, words = VALUES[case]
+    with pytest.raises(kind, match=f"(?s){words}") as caught:
+        kerata.jit(function)(1.0)
+    assert "racer" not in str(caught.value)
+
+
+def test_tracebacks_hold_the_users_lines_and_the_last_one():
+    class Net(kerata.Sequential):
+        def train_step(self, data):
+            return {"loss": float(data[0].sum())}
+
+    net = Net([kerata.layers.Dense(1)])
+    net.compile("sgd", "mse")
+    x = np.ones((2, 3), "float32")
+    kerata.config.enable_traceback_filtering()
+    for call, last in (
+        (lambda: net.fit(x, x, verbose=0), "train_step"),
+        (lambda: kerata.layers.Dense(2)(x[0]), "check_inputs"),
+    ):
+        with pytest.raises(Exception) as caught:
+            call()
+        names = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+        here = "test_tracebacks_hold_the_users_lines_and_the_last_one"
+        assert names == [here, "<lambda>", last]

@@ -112,6 +112,11 @@ def test_get_special():
         ({"learning_rate": True}, "learning_rate"),
         ({"learning_rate": ONES}, "learning_rate"),
         ({"momentum": 2}, r"momentum.*\[0, 1\]"),
+        ({"learning_rate": -1}, "learning_rate.*at least 0"),
+        ({"learning_rate": float("nan")}, "learning_rate.*finite"),
+        ({"clipnorm": "1"}, "`clipnorm` must be a number.*Received: clipnorm='1'"),
+        ({"clipvalue": float("nan")}, "clipvalue.*at least 0"),
+        ({"weight_decay": -0.1}, "weight_decay.*at least 0"),
     ],
     ids=str,
 )
@@ -124,6 +129,12 @@ def test_wrong_arguments(arguments, words):
     "make, words",
     [
         (lambda: optimizers.Lion(beta_1=0.0), "beta_1"),
+        (lambda: optimizers.Adam(beta_1=2), "beta_1.*at least 0 and at most 1"),
+        (lambda: optimizers.Adam(beta_2="x"), "beta_2"),
+        (lambda: optimizers.Adam(epsilon=-1), "epsilon"),
+        (lambda: optimizers.RMSprop(rho=float("nan")), "rho"),
+        (lambda: setattr(optimizers.Adam(), "learning_rate", -1), "learning_rate"),
+        (lambda: schedules.ExponentialDecay("a", 1, 1), "initial_learning_rate"),
         (lambda: optimizers.AdamW(weight_decay=None), "use Adam"),
         (lambda: optimizers.Ftrl(l1_regularization_strength=-1.0), "l1.*positive or zero"),
         (lambda: optimizers.Ftrl(learning_rate_power=1.0), "negative or zero"),
@@ -225,6 +236,29 @@ def test_wrong_gradients():
         optimizer.apply([np.ones(3)])
     assert int(optimizer.iterations) == 0
     np.testing.assert_allclose(a.numpy(), ONES)
+
+
+def test_gradients_and_variables_that_changed_places():
+    w = weights(ONES)
+    layer = kerata.layers.Dense(1)
+    optimizer = optimizers.SGD()
+    for call in (
+        lambda: optimizer.apply(w, [ONES]),
+        lambda: optimizer.apply_gradients(zip(w, [ONES], strict=True)),
+        lambda: optimizer.apply([ONES], layer),
+    ):
+        with pytest.raises(TypeError, match="(?s)gradients first.*Received: as a variable.*zip"):
+            call()
+    with pytest.raises(TypeError, match="(?s)pairs.*array of shape.*zip"):
+        optimizer.apply_gradients([ONES])
+    assert not optimizer.built
+
+
+def test_what_is_shown():
+    assert repr(optimizers.Adam(0.01)) == "<Adam name=adam, learning_rate=0.01, built=False>"
+    schedule = schedules.CosineDecay(0.1, decay_steps=10)
+    assert repr(schedule) == "<CosineDecay(initial_learning_rate=0.1, decay_steps=10)>"
+    assert repr(schedule) in repr(optimizers.SGD(schedule))
 
 
 def test_a_variable_is_listed_once():

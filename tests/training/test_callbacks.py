@@ -336,7 +336,7 @@ def test_early_stopping_prints(capsys):
 
 
 def test_missing_metric_is_a_warning_with_the_names():
-    with pytest.warns(UserWarning, match="`val_loss` which is not available.*are: loss.*valid"):
+    with pytest.warns(UserWarning, match="(?s)`val_loss` which is not available.*are: loss.*valid"):
         play(callbacks.EarlyStopping(), [1, 2], "loss")
     with pytest.warns(UserWarning, match="Did you mean 'accuracy'"):
         play(callbacks.EarlyStopping("acuracy_accuracy"), [1, 2], "accuracy")

@@ -1,6 +1,7 @@
 """Mistakes get help: each is a message that says what must hold, what came, and what to do."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -471,3 +472,117 @@ def test_labels_of_a_data_set_are_checked():
     model.compile("sgd", "sparse_categorical_crossentropy")
     with pytest.raises(ValueError, match="class numbers must be between 0 and 1"):
         model.fit(data.batch(4), verbose=0)
+
+
+def noted(call, kind, *words):
+    """Check an error's words together with its notes."""
+    with pytest.raises(kind) as caught:
+        call()
+    text = "\n".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+    assert re.search(says(*words), text), text
+
+
+def word_model():
+    text = layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=2)
+    return kerata.Sequential([kerata.Input((), dtype="string"), text])
+
+
+RAGGED = [[1.0, 2.0], [3.0]]
+ONES = kerata.data.Dataset.from_tensor_slices((X, Y))
+SHAPES = {
+    "a text": (lambda: word_model().predict("a b"), ["`x`", "Received: 'a b'", r"list, \[x\]"]),
+    "a text in a call": (lambda: word_model()("a b"), [r"shape \(\)", r"list: \[text\]"]),
+    "ragged lists": (lambda: model_for().fit(RAGGED, Y[:2]), ["lengths", r"pad_sequences\(x\)"]),
+    "ragged lists in a call": (
+        lambda: layers.Dense(1)(RAGGED), ["equal lengths", "Received", "pad_sequences", "'dense"],
+    ),
+    "ragged tensor": (lambda: kerata.ops.convert_to_tensor(RAGGED), ["equal lengths", "pad_seq"]),
+    "ragged rows": (
+        lambda: kerata.data.Dataset.from_tensor_slices(RAGGED), ["equal shapes", "pad_sequences"],
+    ),
+    "no batches": (lambda: model_for().fit(ONES, verbose=0), [r"shape \(4,\)", r"\.batch\(32\)"]),
+    "x only": (
+        lambda: model_for().fit(iter([X]), verbose=0), ["needs targets", r"\(x, y\) in each batch"],
+    ),
+    "validation on x only": (
+        lambda: model_for().fit(X, Y, validation_data=X, verbose=0),
+        ["needs targets", "validation_data", "happened with `validation_data`"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SHAPES)
+def test_shapes(case):
+    call, words = SHAPES[case]
+    noted(call, ValueError, *words)
+
+
+def test_layers_are_no_tensors():
+    x, dense = kerata.Input((4,)), layers.Dense(1)
+    fails(lambda: kerata.Model(x, dense), TypeError, "Received", r"Dense\(1\)\(inputs\)")
+    fails(lambda: kerata.Model([dense]), TypeError, "Received", "kerata.Sequential")
+
+
+def as_float(y_true, y_pred):
+    return float(kerata.ops.mean(y_true - y_pred))
+
+
+def with_numpy(y_true, y_pred):
+    return np.mean(np.array(y_true) - np.array(y_pred))
+
+
+class Worded(kerata.metrics.Metric):
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        pass
+
+    def result(self):
+        return f"{self.dtype}"
+
+
+TRACED = {
+    "metric": ({"metrics": [as_float]}, Exception, ["float", "run_eagerly", "metric 'as_float'"]),
+    "metric of NumPy": (
+        {"metrics": [with_numpy]}, Exception, ["scikit-learn", "kerata.ops", "metric 'with_numpy'"],
+    ),
+    "loss": ({"loss": with_numpy}, Exception, ["NumPy", "kerata.ops", "loss 'with_numpy'"]),
+    "metric of text": ({"metrics": [Worded()]}, TypeError, ["numbers", "worded='float32'"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TRACED)
+def test_values_that_are_not_there_yet(case):
+    arguments, kind, words = TRACED[case]
+    noted(lambda: model_for(**arguments).fit(X, Y, verbose=0), kind, *words)
+
+
+def test_the_same_metrics_run_eagerly():
+    model = model_for(metrics=[as_float, with_numpy], run_eagerly=True)
+    assert set(model.fit(X, Y, verbose=0).history) == {"loss", "as_float", "with_numpy"}
+
+
+def test_callbacks_without_what_they_watch(tmp_path):
+    def fit(callback, **arguments):
+        return lambda: model_for().fit(X, Y, verbose=0, callbacks=[callback], **arguments)
+
+    callbacks = kerata.callbacks
+    fails(
+        fit(callbacks.EarlyStopping("val_los"), validation_data=(X, Y)), ValueError,
+        "val_los", "Received", "Did you mean 'val_loss'",
+    )  # fmt: skip
+    with pytest.warns(UserWarning, match=says("val_loss", "Received", "Give fit.. validation")):
+        fit(callbacks.EarlyStopping())()
+    fails(
+        fit(callbacks.EarlyStopping("acuracy")), ValueError,
+        "not available", "Received: monitor='acuracy'", "are: loss",
+    )  # fmt: skip
+    path = str(tmp_path / "{epoch}-{val_loss:.2f}.keras")
+    fails(
+        fit(callbacks.ModelCheckpoint(path)), KeyError,
+        "Received: 'val_loss'", "'loss'", "validation data",
+    )  # fmt: skip
+
+
+def test_a_record_shows_its_last_numbers():
+    history = kerata.callbacks.History()
+    history.on_epoch_end(0, {"loss": 0.5})
+    assert repr(history) == "<History of 1 epochs, at the end loss=0.5>"

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 import kerata
@@ -112,6 +113,21 @@ def test_saved(tmp_path):
         features = twin  # saved again as it was loaded
 
 
+def test_tables_of_all_kinds(tmp_path):
+    frame = pd.DataFrame(TABLE)
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    expected = space()
+    expected.adapt(TABLE)
+    rows = kerata.data.Dataset.from_tensor_slices(TABLE)
+    for table in (frame, tmp_path / "table.csv", rows, rows.batch(3), [frame[:1], frame[1:]]):
+        features = space()
+        features.adapt(table)
+        np.testing.assert_allclose(features(frame), expected(TABLE), rtol=1e-6)
+
+
+AGES = FeatureSpace({"a": "float_normalized"})
+
+
 @pytest.mark.parametrize(
     "make, words",
     [
@@ -128,8 +144,13 @@ def test_saved(tmp_path):
             "not encoded",
         ),
         (lambda: FeatureSpace.cross(("a", "b"), 3, output_mode="float"), "output_mode"),
+        (lambda: AGES.adapt({"a": ["1", "", "3"]}), "(?s)'a' must have.*1 missing.*row 1.*fillna"),
+        (lambda: AGES.adapt({"a": [1.0, np.nan]}), "(?s)1 missing.*row 1"),
+        (lambda: AGES.adapt([{"a": 1.0}, {"a": " "}]), "(?s)1 missing.*row 1"),
+        (lambda: AGES.adapt({"a": ["1", "old"]}), "(?s)must hold numbers.*'old' in row 1"),
+        (lambda: AGES.adapt("nowhere.csv"), "nowhere"),
     ],
 )
 def test_refuses(make, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises((ValueError, FileNotFoundError), match=words):
         make()

@@ -1,6 +1,7 @@
 """Lookups: from tokens to their numbers in a vocabulary, and back."""
 
 import os
+import warnings
 from collections import Counter
 from itertools import chain
 from types import NoneType
@@ -335,6 +336,12 @@ class Lookup(HostLayer):
 
     def numbers(self, tokens, count: int, is_bytes: bool = False) -> np.ndarray:
         """Return the numbers of `count` tokens in an iterable; `is_bytes`, if they are in UTF-8."""
+        if self._frozen_vocab_size is None and count and self.output_mode == "int":
+            warnings.warn(
+                f"{self._title()} has no vocabulary yet: all that it looks up is unknown to it.\n"
+                "Call adapt(data) first, or give `vocabulary`.",
+                stacklevel=2,
+            )
         table = self._bytes_table if is_bytes else self._table
         if self.num_oov_indices != 1:
             tokens = list(tokens)

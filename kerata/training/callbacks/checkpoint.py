@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kerata.engine.errors import argument_error
+from kerata.engine.errors import UnknownKeyError, argument_error
 from kerata.training.callbacks.callback import Callback
 from kerata.training.callbacks.monitor import Monitor
 from kerata.utils.progbar import print_message
@@ -140,10 +140,13 @@ class ModelCheckpoint(Monitor):
         try:
             return self.filepath.format(**fields)
         except (KeyError, IndexError) as error:
-            raise KeyError(
-                f"Failed to format this callback filepath: {self.filepath!r}. There is no "
-                f"{error.args[0]!r} among {sorted(fields)}."
-            ) from error
+            hint = "Take it out of the name."
+            if str(error.args[0]).startswith("val_"):
+                hint = "Give fit() validation data, or take it out of the name."
+            raise UnknownKeyError(
+                f"Failed to format this callback filepath: {self.filepath!r}.\n"
+                f"Received: {error.args[0]!r} in it, which is not among {sorted(fields)}\n{hint}"
+            ) from None
 
     def _say(self, text: str) -> None:
         if self.verbose > 0:

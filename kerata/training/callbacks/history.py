@@ -25,6 +25,10 @@ class History(Callback):
         self.epoch = []
         self.history = {}
 
+    def __repr__(self) -> str:
+        last = ", ".join(f"{name}={values[-1]!r}" for name, values in self.history.items())
+        return f"<History of {len(self.epoch)} epochs, at the end {last or 'nothing'}>"
+
     def set_state(self, state):
         self.epoch = list(state["epoch"])
         self.history = {name: list(values) for name, values in state["history"].items()}

@@ -99,17 +99,18 @@ class Monitor(Callback):
             self._has_warned = True
             names = list(logs or ())
             close = nearest(self.monitor, names, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            hint = f"\nDid you mean {close[0]!r}?" if close else ""
             if self.monitor.startswith("val_") and not any(n.startswith("val_") for n in names):
-                hint = " Was validation data given to fit()?"
+                hint = "\nGive fit() validation data, or watch one of these."
             text = (
                 f"{type(self).__name__} conditioned on metric `{self.monitor}` which is not "
-                f"available. Available metrics are: {', '.join(names)}.{hint}"
+                f"available.\nReceived: monitor={self.monitor!r}; available metrics are: "
+                f"{', '.join(names)}{hint}"
             )
             try:
                 self._sign()
-            except ValueError as error:
-                raise ValueError(f"{text}\n{error}") from None
+            except ValueError:
+                raise ValueError(text) from None
             warnings.warn(text, stacklevel=3)
         return None
 

@@ -14,6 +14,11 @@ def lookup(**options):
     return layers.StringLookup(**{"vocabulary": WORDS, **options})
 
 
+def test_a_lookup_that_has_not_learned_says_so():
+    with pytest.warns(UserWarning, match=r"(?s)no vocabulary yet.*adapt\(data\)"):
+        assert layers.StringLookup()(["a"]).tolist() == [0]
+
+
 @pytest.mark.parametrize(
     "options, expected",
     [
