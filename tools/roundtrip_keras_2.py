@@ -83,7 +83,7 @@ def rewrite(path: str) -> None:
         file.attrs["model_config"] = json.dumps(_older(config))
         file.attrs["keras_version"] = "2.15.0"
         for layer in file["model_weights"].values():
-            names = [n.decode() for n in layer.attrs.get("weight_names", [])]
+            names = [getattr(n, "decode", lambda n=n: n)() for n in layer.attrs["weight_names"]]
             for name in names:
                 layer.move(name, f"{name}:0")
             layer.attrs["weight_names"] = [f"{name}:0".encode() for name in names]

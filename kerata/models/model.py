@@ -311,24 +311,26 @@ class Model(Trainer, Layer):
 
         save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
-    def save_weights(self, filepath, overwrite=True, max_shard_size=None) -> None:
-        """Write the weights to a `.weights.h5` file.
+    def save_weights(self, filepath, overwrite=True, max_shard_size=None, **kwargs) -> None:
+        """Write the weights to a `.weights.h5` or `.safetensors` file.
 
         Args:
-            filepath: path that ends in `.weights.h5`.
+            filepath: path that ends in `.weights.h5` or `.safetensors`.
             overwrite: whether to replace a file that is there without asking.
             max_shard_size: largest size of one file in gigabytes, or None for a single file.
+            **kwargs: see `kerata.saving.save_weights`.
         """
         from kerata.saving import save_weights
 
-        save_weights(self, filepath, overwrite=overwrite, max_shard_size=max_shard_size)
+        save_weights(self, filepath, overwrite, max_shard_size, **kwargs)
 
     def load_weights(self, filepath, skip_mismatch=False, **kwargs) -> None:
         """Read the weights from a file that `save_weights` or `save` wrote.
 
         Args:
-            filepath: path of a `.weights.h5`, `.keras` or older `.h5` file.
+            filepath: path of a `.weights.h5`, `.keras`, `.safetensors` or older `.h5` file.
             skip_mismatch: whether to leave out layers whose weights do not fit, with a warning.
+            **kwargs: see `kerata.saving.load_weights`.
         """
         from kerata.saving import load_weights
 

@@ -16,6 +16,7 @@ from kerata.engine.symbolic import FunctionCall, is_symbolic, signature_of
 # Class names that do not follow from the function's name.
 _CLASSES = {
     "get_item": "GetItem",
+    "exponential": "Exp",
     "batch_normalization": "BatchNorm",
     "layer_normalization": "LayerNorm",
     "rms_normalization": "RMSNorm",
@@ -40,7 +41,7 @@ _MODULES = {
     "math": """cdist erf erfc erfinv extract_sequences fft fft2 ifft2 irfft istft in_top_k logdet
     logsumexp rfft rsqrt stft segment_max segment_min segment_prod segment_sum top_k
     view_as_complex view_as_real""".split(),
-    "numpy": ["slogdet"],
+    "numpy": ["slogdet", "exponential"],
     "einops": ["rearrange"],
 }
 # Arguments that are of a call; the others are of the operation.
@@ -92,11 +93,13 @@ def _module_of(function: Callable) -> str:
     for module, names in _MODULES.items():
         if name in names:
             return f"keras.src.ops.{module}"
-    for module in ("nn", "image", "linalg", "numpy"):
-        if getattr(importlib.import_module(f"kerata.ops.{module}"), name, None) is function:
-            return f"keras.src.ops.{module}"
-    if getattr(importlib.import_module("kerata.activations"), name, None) is function:
+    from kerata import activations
+
+    if function in (activations.relu, activations.mish):
         return "keras.src.activations.activations"
+    for module in ("nn", "image", "linalg", "numpy"):
+        if hasattr(importlib.import_module(f"kerata.ops.{module}"), name):
+            return f"keras.src.ops.{module}"
     return "keras.src.ops." + ("numpy" if name == "get_item" else "core")
 
 

@@ -150,7 +150,7 @@ class _Entry:
     """An array in a file: its shape is known, its numbers are read when they are asked for."""
 
     def __init__(self, file: IO[bytes], start: int, shape: tuple[int, ...], dtype: np.dtype):
-        self._file, self._start, self._shape, self._dtype = file, start, shape, dtype
+        self._file, self._start, self._shape, self.dtype = file, start, shape, dtype
         self.change: Change | None = None
 
     @property
@@ -159,8 +159,8 @@ class _Entry:
 
     def read(self) -> np.ndarray:
         self._file.seek(self._start)
-        data = self._file.read(math.prod(self._shape) * self._dtype.itemsize)
-        array = np.frombuffer(data, self._dtype).reshape(self._shape)
+        data = self._file.read(math.prod(self._shape) * self.dtype.itemsize)
+        array = np.frombuffer(data, self.dtype).reshape(self._shape)
         return array if self.change is None else np.asarray(self.change(array))
 
 
