@@ -40,13 +40,14 @@ def new(width, height, rows=1, columns=1, **kwargs):
         return figure, figure.subplots(rows, columns, **kwargs)
 
 
-def curves(history, names=None):
+def curves(history, names=None, unit="Epoch"):
     """Draw each quantity of a training over the epochs, with its validation values.
 
     Args:
         history: dict of lists, one value an epoch, as `History.history` is.
         names: dict from key to title, the panels to draw; by default the loss and, where there is
             one, the first metric. Titles that end in "%" show shares as percentages.
+        unit: what passes from one value to the next.
     """
     keys = [key for key in history if not key.startswith(("val_", "learning_rate"))]
     names = names or {key: key.replace("_", " ").capitalize() for key in sorted(keys)[::-1][:2]}
@@ -60,9 +61,10 @@ def curves(history, names=None):
         ):
             if name in history:
                 values = np.asarray(history[name]) * scale
-                axes.plot(epochs, values, line, color=colour, marker="o", ms=4, label=label)
+                marker = "o" if len(values) <= 40 else None
+                axes.plot(epochs, values, line, color=colour, marker=marker, ms=4, label=label)
         axes.set_title(title.removesuffix("%").strip())
-        axes.set_xlabel("Epoch")
+        axes.set_xlabel(unit)
         axes.set_axisbelow(True)
         axes.grid(True, axis="y")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -75,7 +77,8 @@ def curves(history, names=None):
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
             axes.yaxis.set_minor_formatter(NullFormatter())
             axes.tick_params(which="minor", length=0)
-    panels[0, 0].legend(frameon=False, loc="upper right")
+    if any(name.startswith("val_") for name in history):
+        panels[0, 0].legend(frameon=False, loc="upper right")
     return figure
 
 

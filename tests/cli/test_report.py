@@ -48,6 +48,25 @@ def test_pictures_are_pictures(sample, draw, tmp_path):
         assert len(picture.convert("RGB").getcolors(2**24)) > 50
 
 
+def test_a_mosaic_has_every_image_in_its_place():
+    images = np.arange(5 * 2 * 3).reshape(5, 2, 3, 1)
+    shown = np.ma.filled(pictures.mosaic(images, columns=3).axes[0].images[0].get_array(), -1.0)
+    assert shown.shape == (2 * 3 - 1, 3 * 4 - 1)
+    np.testing.assert_array_equal(shown[3:5, 4:7], images[4, ..., 0])
+    assert (shown[2] == -1).all() and (shown[:, 3] == -1).all() and (shown[3:, 8:] == -1).all()
+
+
+def test_a_loss_has_numbers_beside_it():
+    for history in ({"loss": [1.0, 0.6]}, {"loss": [5.0, 0.02], "val_loss": [4.0, 0.1]}):
+        figure = pictures.curves(history, unit="Step")
+        figure.draw_without_rendering()
+        axes = figure.axes[0]
+        low, high = axes.get_ylim()
+        assert sum(low <= tick <= high for tick in axes.get_yticks()) >= 2
+        assert axes.get_xlabel() == "Step"
+        assert (axes.get_legend() is None) == ("val_loss" not in history)
+
+
 def full_page(folder):
     page = report.Page(folder, "Digits <8×8>", "A small network & its report.")
     page.headline("95.0%", "of 20 images")
