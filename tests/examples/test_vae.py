@@ -67,15 +67,19 @@ def test_a_small_run(tmp_path, monkeypatch):
         return kerata.models.load_model(path).predict(inputs, verbose=0)
 
     monkeypatch.setattr(example.reloading, "predictions_elsewhere", predictions)
+    # Drawn, but not written as files: that takes most of the time.
+    seen = []
+    monkeypatch.setattr(example.report.Page, "picture", lambda *given, **_: seen.append(given[-1]))
     said = []
     scores = example.main(tmp_path, epochs=2, say=said.append)
     nats = scores["nats"]
     assert nats["this model (at most)"] < nats["blank guess"] == pytest.approx(64 * np.log(17))
     assert nats["independent pixels"] < nats["blank guess"]
     assert all(0 < share <= 1 for share in scores["digit told"].values())
+    assert seen == ["plane", "reconstructions", "samples", "curves"]
     assert "the same predictions, bit for bit" in "\n".join(said)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    for text in [*nats, *scores["digit told"], "--epochs 2", "The latent plane"]:
+    for text in [*nats, *scores["digit told"], "--epochs 2", "What an image costs"]:
         assert text in page
     decoder = kerata.models.load_model(tmp_path / "decoder.keras")
     assert decoder.predict(np.zeros((1, 2)), verbose=0).shape == (1, 8, 8, 17)
