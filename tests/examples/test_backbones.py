@@ -89,24 +89,32 @@ def test_training_on_the_spot_never_sees_the_right_quarter(monkeypatch):
     assert chance == 0.5 and accuracy >= 0.5 and model.output_shape == (None, None, None, 4)
 
 
-def test_weights_from_a_file(tmp_path):
-    path = tmp_path / "vgg16_notop.weights.h5"
-    vgg = kerata.applications.VGG16(include_top=False, weights=None)
-    vgg.save_weights(path)
+def test_weights_from_a_file(tmp_path, monkeypatch):
+    path = tmp_path / "notop.weights.h5"
+    path.write_bytes(b"")
+
+    def vgg16(include_top, weights, input_tensor):
+        if weights != str(path):
+            raise ValueError("another\nmodel")
+        assert not include_top
+        return kerata.Model(kerata.utils.get_source_inputs(input_tensor), input_tensor)
+
+    monkeypatch.setattr(kerata.applications.vgg16, "VGG16", vgg16)
     model, names, about = backbones.backbone(path, "vgg16", 1, 0, QUIET["say"])
-    assert about == "VGG16 with the weights of vgg16_notop.weights.h5"
-    assert [model.get_layer(name).output.shape[-1] for name in names] == [64, 128, 256, 512, 512]
+    assert about == "VGG16 with the weights of notop.weights.h5"
     image = np.random.default_rng(0).uniform(0, 255, (1, 8, 8, 3)).astype("float32")
     prepared = kerata.applications.vgg16.preprocess_input(image.copy())
-    maps = kerata.Model(model.input, model.get_layer("block1_conv1").output)(image)
-    np.testing.assert_allclose(maps, vgg.layers[1](prepared), rtol=1e-4, atol=1e-3)
-    np.testing.assert_array_equal(model.get_weights()[-1], vgg.get_weights()[-1])
-    for architecture, message in (("vgg19", "no weights of vgg19"), ("resnet", "must be one of")):
+    np.testing.assert_allclose(model(image), prepared, rtol=1e-5, atol=1e-4)
+    other = tmp_path / "other.h5"
+    other.write_bytes(b"")
+    for arguments, message in (
+        ((other, "vgg16"), r"other.h5 holds no weights of vgg16 without its classifier \(another"),
+        ((path, "resnet"), "--architecture must be one of vgg16, vgg19, inception_v3"),
+        ((tmp_path / "none.h5", "vgg16"), "no file of weights: .*none.h5"),
+    ):
         with pytest.raises(BadInput, match=message) as raised:
-            backbones.backbone(path, architecture, 1, 0, QUIET["say"])
+            backbones.backbone(*arguments, 1, 0, QUIET["say"])
         assert "\n" not in str(raised.value)
-    with pytest.raises(BadInput, match="no file of weights: .*none.h5"):
-        backbones.backbone(tmp_path / "none.h5", "vgg16", 1, 0, QUIET["say"])
 
 
 def test_a_small_dream(tmp_path, quick, monkeypatch):
