@@ -87,7 +87,7 @@ class Configurable:
 
     def __repr__(self) -> str:
         cls, (args, kwargs) = next(iter(vars(self).get("_arguments", {}).items()), (None, ((), {})))
-        given = kwargs
+        given: dict = kwargs
         if cls is not None:
             with contextlib.suppress(TypeError):
                 bound = inspect.signature(cls.__init__).bind(self, *args, **kwargs)

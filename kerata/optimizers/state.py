@@ -234,7 +234,7 @@ class OptimizerState(Configurable):
 
     def _check_rate(self, value) -> None:
         if isinstance(value, str) or (
-            isinstance(value, numbers.Real) and not 0 <= value < float("inf")
+            isinstance(value, numbers.Real) and not 0 <= float(value) < float("inf")
         ):
             must = "be a finite number of at least 0"
             raise argument_error("learning_rate", must, value, self)
