@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 from PIL import Image
 
 import kerata
@@ -30,7 +31,7 @@ SUBJECTS = {
 }
 
 
-def main(out, epochs=25, seed=0, say=print, data: Path | None = None):
+def main(out, epochs=50, seed=0, say=print, data: Path | None = None):
     """Learn from a folder of images what is on them; show the mistakes and where it looked.
 
     Args:
@@ -125,10 +126,10 @@ def main(out, epochs=25, seed=0, say=print, data: Path | None = None):
     )
     page.picture(
         "Where it looked",
-        "Grad-CAM (Selvaraju et al., 2017): what spoke for the answer is bright, the rest dark. "
+        "Grad-CAM (Selvaraju et al., 2017): yellow is what spoke for the answer. "
         "Above, the worst mistakes; below, images from all over the test. Blue answers are right.",
         pictures.grid(
-            x_test[looked_at] / 255 * (0.25 + 0.75 * heat[..., None]),
+            x_test[looked_at] / 255 * 0.6 + 0.4 * colormaps["inferno"](heat)[..., :3],
             [names[i] for i in predicted[looked_at]],
             colours=[
                 pictures.BLUE if hit else pictures.VERMILION
@@ -232,13 +233,13 @@ def convnet(classes, size=SIZE):
     x = augmentation()(layers.Rescaling(1 / 255)(inputs))
     x = layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False)(x)
     x = layers.BatchNormalization(momentum=0.9)(x)
-    for filters in (32, 64, 128):
-        shortcut = layers.Conv2D(filters, 1, strides=2, padding="same")(x)
+    for filters, strides in ((32, 2), (64, 2), (128, 1)):
+        shortcut = layers.Conv2D(filters, 1, strides=strides, padding="same")(x)
         for _ in range(2):
             x = layers.Activation("relu")(x)
             x = layers.SeparableConv2D(filters, 3, padding="same", use_bias=False)(x)
             x = layers.BatchNormalization(momentum=0.9)(x)
-        x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
+        x = layers.MaxPooling2D(3, strides=strides, padding="same")(x)
         x = layers.Add()([x, shortcut])
     x = layers.Activation("relu", name="features")(x)
     x = layers.GlobalAveragePooling2D(name="pooled")(x)

@@ -82,7 +82,8 @@ def main(
     say(f"\n{verdict}")
 
     model.save(out / "model.keras")
-    table.iloc[test].to_csv(out / "test.csv", index=False)
+    filled = table.assign(**{name: column[:, 0] for name, column in x.items()})
+    filled.iloc[test].to_csv(out / "test.csv", index=False)
     elsewhere = reloading.predictions_elsewhere(out / "model.keras", chosen(x, test))[:, 0]
     reloaded = reloading.sameness(guesses["this network"], elsewhere)
     say(f"\nmodel.keras, loaded in a fresh process: {reloaded}")

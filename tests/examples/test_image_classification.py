@@ -47,7 +47,7 @@ def test_it_learns_from_a_folder_and_reports(tmp_path, monkeypatch, capsys):
 def test_the_convnet_has_the_layers_that_are_asked_for_by_name():
     model = example.convnet(7)
     assert model.output_shape == (None, 7)
-    assert model.get_layer("features").output.shape[1:] == (3, 3, 128)
+    assert model.get_layer("features").output.shape[1:] == (6, 6, 128)
     assert model.get_layer("pooled").output.shape == (None, 128)
 
 
