@@ -33,8 +33,8 @@ def main(out, *, data: Path | None = None, column: str | None = None, epochs=10,
     if column is not None:
         if column not in names:
             raise BadInput(f"--column must be one of {', '.join(names)}, not {column!r}")
-        order = sorted(range(len(names)), key=lambda place: names[place] != column)
-        names, values = [names[place] for place in order], values[:, order]
+        first = sorted(range(len(names)), key=lambda place: names[place] != column)
+        names, values = [names[place] for place in first], values[:, first]
     if len(values) < 10 * (HISTORY + AHEAD):
         raise BadInput(f"{data}: {10 * (HISTORY + AHEAD)} hours are needed; it has {len(values)}")
     clock = 2 * np.pi * np.arange(len(values)) / 24
@@ -59,7 +59,7 @@ def main(out, *, data: Path | None = None, column: str | None = None, epochs=10,
             train, epochs=epochs, validation_data=watched, callbacks=[keep]
         ).history
         chosen_by[kind] = min(histories[kind]["val_loss"])
-    best = min(chosen_by, key=chosen_by.get)
+    best = min(chosen_by, key=lambda kind: chosen_by[kind])
     models = {kind: calibrated(model, watched) for kind, model in models.items()}
 
     # Now, and not before: the test part.
@@ -70,7 +70,7 @@ def main(out, *, data: Path | None = None, column: str | None = None, epochs=10,
     ordered = {best: medians[best]} | medians | simple
     errors = {name: np.abs(truth - forecast) for name, forecast in ordered.items()}
     scores = {name: float(error.mean()) for name, error in errors.items()}
-    rival = min(simple, key=scores.get)
+    rival = min(simple, key=lambda name: scores[name])
     low, _, high = np.moveaxis(forecasts[best], -1, 0)
     covered = float(np.mean((truth >= low) & (truth <= high)))
     days = len(truth) // 24

@@ -41,7 +41,8 @@ def main(out, *, dataset="digits", epochs: int | None = None, seed=0, say=print)
     step = adversaries(generator, discriminator)
     order = np.random.default_rng(seed)
     noise = order.normal(size=(DRAWN, NOISE)).astype("float32")
-    stages, history = [], {"discriminator": [], "generator": []}
+    history: dict[str, list] = {"discriminator": [], "generator": []}
+    stages = []
     for epoch in range(1, epochs + 1):
         shuffled = images[order.permutation(len(images))]
         losses = [

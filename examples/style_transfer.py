@@ -73,7 +73,7 @@ def main(
         picture.assign(ops.clip(picture, 0, 255))
         return terms
 
-    history = {"style": [], "content": []}
+    history: dict[str, list] = {"style": [], "content": []}
     for number in range(1, steps + 1):
         for name, value in zip(history, step()):
             history[name].append(float(value))

@@ -52,9 +52,10 @@ def main(out, *, dataset="digits", epochs: int | None = None, seed=0, say=print)
         "blank guess": float(np.prod(x_test.shape[1:]) * np.log(LEVELS)),
     }
     places, test_places = (encoder.predict(x, verbose=0)[0] for x in (images, x_test))
+    axes, test_axes = components(images, x_test)
     naming = {
         "two numbers of this model": nearest(places, labels, test_places, y_test),
-        "two principal components": nearest(*components(images, labels, x_test), y_test),
+        "two principal components": nearest(axes, labels, test_axes, y_test),
     }
     say(f"\nNats to describe one of the {len(x_test):,} test images (fewer are better)")
     for name, score in scores.items():
@@ -221,13 +222,13 @@ def pixel_tables(images, groups, x_test):
     return float(-np.logaddexp.reduce(logs, axis=0).mean())
 
 
-def components(images, labels, x_test):
-    """Return the images' first two principal components, the labels, and the test images' ones."""
+def components(images, x_test):
+    """Return the first two principal components of the images, and those of the test images."""
     from sklearn.decomposition import PCA
 
     flat, flat_test = images.reshape(len(images), -1), x_test.reshape(len(x_test), -1)
     axes = PCA(2).fit(flat)
-    return axes.transform(flat), labels, axes.transform(flat_test)
+    return axes.transform(flat), axes.transform(flat_test)
 
 
 def nearest(places, labels, test_places, test_labels):
