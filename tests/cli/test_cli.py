@@ -41,7 +41,7 @@ def test_version(run):
 def test_demo_without_a_name_lists_them(run):
     status, out, _ = run("demo")
     assert status == 0
-    assert all(f"kerata demo {name}" in out for name in demo.demos())
+    assert all(f"\n  {name} " in out for name in demo.demos())
 
 
 @pytest.mark.parametrize(
