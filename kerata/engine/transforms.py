@@ -220,6 +220,7 @@ class CompiledFunction:
     """
 
     def __init__(self, function, static_argnames=(), donate=True, likely=None):
+        self.__name__ = type(function).__name__  # of what is called but has no name, as a layer
         functools.update_wrapper(self, function)
         self._likely = likely
         self._function = function

@@ -131,7 +131,7 @@ def test_a_value_that_is_not_there_yet_is_explained():
         (lambda x: range(x), "static_argnames"),
         (lambda x: float(x), "static_argnames"),
         (lambda x: jnp.arange(x), "argument 'stop'.*static_argnames"),
-        (lambda x: np.asarray(x), "NumPy"),
+        (lambda x: np.asarray(x), "jax.numpy"),
     ):
         with pytest.raises(TypeError, match=rf"(?s)no value.*Received.*\[\].*{word}") as caught:
             kerata.jit(function)(3)
