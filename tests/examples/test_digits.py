@@ -70,8 +70,14 @@ def test_same_seed_same_result(tmp_path, monkeypatch):
 
 @pytest.mark.timeout(300)
 def test_interruption_while_it_trains(tmp_path):
+    # What is started in the background may ignore Ctrl-C, and so would the process it starts.
+    code = (
+        "import signal, sys; from kerata.cli import main\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "sys.exit(main(['demo', 'digits', '--epochs', '1000', '--out', sys.argv[1]]))"
+    )
     process = subprocess.Popen(
-        command("--out", tmp_path, "--epochs", 1000),
+        [sys.executable, "-c", code, tmp_path],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

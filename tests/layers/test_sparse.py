@@ -35,7 +35,7 @@ ROWS = [
     (layers.Maximum(), [X, Y], True),
     (layers.Minimum(), [X, Y], True),
     (layers.Concatenate(), [X, Y], True),
-    (layers.Dot(1), [X, Y], False),
+    (layers.Dot(1), [X, Y], True),
     (layers.Embedding(6, 2), X.astype("int32"), False),
     (layers.Lambda(lambda x: kerata.ops.square(x)), X, True),
     (layers.Conv1D(2, 1), CUBE, False),
