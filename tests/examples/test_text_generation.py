@@ -53,7 +53,8 @@ def test_the_cache_changes_nothing(small):
         assert small.write("abc", 7, seed=seed) == small.write(
             "abc", 7, seed=seed, with_cache=False
         )
-    assert small.write("abc", 7, seed=1) != small.write("abc", 7, seed=2)
+    texts = {small.write("abc", 7, temperature=9.0, seed=seed) for seed in range(9)}
+    assert len(texts) > 1  # of an untrained model, which writes many bytes that are no letters
     assert small.write("abc", 7, seed=1).startswith("abc")
 
 
