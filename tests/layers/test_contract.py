@@ -287,7 +287,7 @@ def test_keras_and_kerata_read_each_others_configs(c):
 
 
 def disagreements(mine, theirs, path=()):
-    """Return where two configs differ. Keras may write more, and leave out what is None."""
+    """Return where two configs differ. Keras may write more, and leave out what is None or off."""
     if isinstance(mine, dict) and isinstance(theirs, dict):
         pairs = [(k, v, theirs.get(k)) for k, v in mine.items()]
     elif isinstance(mine, list | tuple) and isinstance(theirs, list | tuple):
@@ -295,7 +295,8 @@ def disagreements(mine, theirs, path=()):
         if len(mine) != len(theirs):
             return [path]
     else:
-        return [] if mine == theirs or mine is None else [(path, mine, theirs)]
+        left_out = mine is None or (mine is False and theirs is None)
+        return [] if left_out or mine == theirs else [(path, mine, theirs)]
     return [found for k, a, b in pairs for found in disagreements(a, b, (*path, k))]
 
 
