@@ -108,9 +108,7 @@ def test_what_does_not_fit(tmp_path):
     with pytest.warns(UserWarning) as caught:
         model.load_weights(path, skip_mismatch=True, names={"layers/dense/bias": None})
     assert "also holds weights for 'more'" in " ".join(str(w.message) for w in caught)
-    with pytest.raises(
-        ValueError, match="named 'net/fc/kernal'.*\n.*kernel"
-    ):
+    with pytest.raises(ValueError, match="named 'net/fc/kernal'.*\n.*kernel"):
         model.load_weights(path, names={"layers/dense/kernel": "net/fc/kernal"})
     with pytest.raises(ValueError, match="each weight once"):
         model.load_weights(path, names=lambda _: "fc/kernel")
