@@ -94,7 +94,7 @@ def _parser(main, program, name):
         help=f"where the results go (default: {name}-report)",
     )
     for parameter in inspect.signature(main, eval_str=True).parameters.values():
-        if parameter.default is parameter.empty:
+        if parameter.default is parameter.empty or callable(parameter.default):
             continue
         words = " ".join(help_of.get(parameter.name, "").split())
         # `from_` is how Python spells an option named `from`.

@@ -124,7 +124,9 @@ def test_what_a_user_gave_wrong_is_one_line(run, monkeypatch, tmp_path):
     assert (status, err) == (2, "kerata: --data must be a folder of images\n")
 
 
-def example(out, *, epochs=3, seed=0, rate=0.5, data: Path | None = None, from_="en", quick=False):
+def example(
+    out, *, epochs=3, seed=0, rate=0.5, data: Path | None = None, from_="en", quick=False, say=print
+):
     """Do a thing.
 
     Args:
@@ -157,6 +159,7 @@ def test_help_of_a_demo_is_its_documentation(run, capsys):
     text = " ".join(capsys.readouterr().out.split())
     for words in ("Do a thing.", "how often, and 100% more. (default: 3)", "--from FROM language"):
         assert words in text
+    assert "--say" not in text
 
 
 def test_every_demo_has_a_summary_and_options():
