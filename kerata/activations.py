@@ -70,8 +70,8 @@ def gelu(x, approximate=False):
         approximate: whether to take `tanh` in place of the error function.
 
     Example:
-        >>> kerata.activations.gelu([-1.0, 2.0])
-        Array([-0.15865527,  1.9544997 ], dtype=float32)
+        >>> kerata.activations.gelu([0.0, 2.0])
+        Array([0.       , 1.9544997], dtype=float32)
     """
     return activation.gelu(x, approximate)
 

@@ -238,11 +238,11 @@ class Reader(Mapping):
         return array_of(self.dataset(name))
 
     def __iter__(self) -> Iterator[str]:
-        for group in self._groups:
-            yield from group.keys()
+        for group in self._groups:  # a damaged or crafted file may have a group among the arrays
+            yield from (n for n in group.keys() if isinstance(find(group, n), h5py.Dataset))
 
     def __len__(self) -> int:
-        return sum(len(group) for group in self._groups)
+        return sum(1 for _ in self)
 
 
 class Source:

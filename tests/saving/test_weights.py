@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import kerata
+from kerata.saving.hdf5 import Reader
 from tests.saving import models
 
 # Keras's own, of its variables on recent NumPy.
@@ -274,3 +275,14 @@ def test_a_list_that_holds_itself(tmp_path):
     model.save_weights(path)
     twin.load_weights(path)
     np.testing.assert_array_equal(model(x), twin(x))
+
+
+def test_a_group_among_the_arrays_is_no_array(tmp_path):
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file["vars/0"] = np.ones((2, 3))
+        file.create_group("vars/1")
+        reader = Reader(file["vars"])
+        assert list(reader) == ["0"] and len(reader) == 1
+        assert reader.shapes() == {"0": (2, 3)}
+        with pytest.raises(KeyError):
+            reader["1"]

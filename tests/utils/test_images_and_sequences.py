@@ -119,7 +119,7 @@ def test_pad_text():
     found = pad_sequences([["a"], ["b", "c"]], dtype=object, value="-")
     assert found.tolist() == [["-", "a"], ["b", "c"]]
     for arguments, message in [
-        (([["a"]],), "invalid literal"),
+        (([["a"]],), "sequences of numbers"),
         (([["a"]], None, "int32", "pre", "pre", "-"), "object"),
         (([[1]], 2, "int32", "before"), "padding"),
         (([[1]], 2, "int32", "pre", "after"), "truncating"),
