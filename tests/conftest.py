@@ -17,8 +17,10 @@ import pytest
 import kerata
 from kerata.engine import naming, policies, registry, rng, settings
 
-# The first example of a test may compile: no time limit for a single one.
-hypothesis.settings.register_profile("kerata", deadline=None)
+# The first example of a test may compile: no time limit for a single one. The same examples each
+# time, so that a change fails for its own faults; `--hypothesis-profile explore` looks for others.
+hypothesis.settings.register_profile("explore", deadline=None)
+hypothesis.settings.register_profile("kerata", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("kerata")
 
 # Programs of tests are small and run once: compiling them is nearly all that they cost.
