@@ -17,10 +17,6 @@ STYLE = {
     "font.size": 10,
     "axes.edgecolor": "#C9CED6",
     "axes.labelcolor": INK,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 12,
-    "axes.titleweight": "bold",
-    "axes.titlecolor": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": False,
@@ -31,6 +27,9 @@ STYLE = {
     "ytick.major.size": 0,
     "grid.color": "#E6E9EE",
 }
+
+# Titles take their style when they are set.
+HEADING = {"loc": "left", "fontsize": 12, "fontweight": "bold", "color": INK}
 
 
 def new(width, height, rows=1, columns=1, **kwargs):
@@ -63,7 +62,7 @@ def curves(history, names=None, unit="Epoch"):
                 values = np.asarray(history[name]) * scale
                 marker = "o" if len(values) <= 40 else None
                 axes.plot(epochs, values, line, color=colour, marker=marker, ms=4, label=label)
-        axes.set_title(title.removesuffix("%").strip())
+        axes.set_title(title.removesuffix("%").strip(), **HEADING)
         axes.set_xlabel(unit)
         axes.set_axisbelow(True)
         axes.grid(True, axis="y")
@@ -111,8 +110,10 @@ def confusion(labels, predicted, names, what="images"):
     axes.set(
         aspect="equal", xlim=lines[[0, -1]], ylim=lines[[-1, 0]],
         xlabel="Predicted", ylabel="True",
-        title=f"{np.trace(counts):,} of {counts.sum():,} test {what} classified right",
     )  # fmt: skip
+    axes.set_title(
+        f"{np.trace(counts):,} of {counts.sum():,} test {what} classified right", **HEADING
+    )
     slant = {"rotation": 45, "ha": "right"} if long else {}
     axes.set_xticks(range(classes), names, **slant)
     axes.set_yticks(range(classes), names)
