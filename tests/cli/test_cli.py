@@ -13,20 +13,6 @@ from kerata import cli
 from kerata.cli import demo, guard
 
 
-@pytest.fixture
-def run(capsys):
-    """Run the command in this process; return (status, standard output, standard error)."""
-
-    def call(*arguments):
-        try:
-            status = cli.main(list(arguments))
-        except SystemExit as stop:
-            status = stop.code
-        return (status or 0, *capsys.readouterr())
-
-    return call
-
-
 def test_help(run):
     for arguments in ((), ("--help",), ("-h",)):
         status, out, err = run(*arguments)

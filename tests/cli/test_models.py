@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import kerata
-from kerata import cli, layers
+from kerata import layers
 
 
 @pytest.fixture(scope="module")
@@ -61,18 +61,10 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def run(capsys, monkeypatch, folder):
-    """Run the command in the folder; return (status, standard output, standard error)."""
+def run(run, monkeypatch, folder):
+    """Run the command in the folder."""
     monkeypatch.chdir(folder)
-
-    def call(*arguments):
-        try:
-            status = cli.main(list(arguments))
-        except SystemExit as stop:
-            status = stop.code
-        return (status or 0, *capsys.readouterr())
-
-    return call
+    return run
 
 
 @pytest.mark.parametrize(

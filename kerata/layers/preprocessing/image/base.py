@@ -69,9 +69,11 @@ class ImageLayer(Stateless):
             )
         parts = {k: self._tensors(given[k]) for k in KINDS if given.get(k) is not None}
         check_rank(parts["images"])
-        # One program in place of dozens of small ones, unless this is part of a larger one.
+        # One program in place of dozens of small ones, unless this is part of a larger one. What
+        # users' own classes do may need values, as NumPy does.
         traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree_util.tree_leaves(parts))
-        change = self._change if traced else self._change_compiled
+        own = type(self).__module__.startswith("kerata.")
+        change = self._change_compiled if own and not traced else self._change
         parts = change(parts, isinstance(data, dict), training)
         return {**given, **parts} if isinstance(data, dict) else parts["images"]
 

@@ -143,3 +143,12 @@ def test_aug_mix_is_a_mean_of_variants():
     still = layers.AugMix(factor=(0.0, 0.0), num_chains=1, chain_depth=1, seed=1)
     weight = still.get_random_transformation(black)["steps"]["weights"]
     np.testing.assert_allclose(np.sum(weight), 1, 1e-6)
+
+
+def test_what_users_write_may_use_numpy():
+    class Inverted(layers.RandomInvert):
+        def transform_images(self, images, transformation=None, training=True):
+            return 255 - np.asarray(images)
+
+    x = images()
+    np.testing.assert_array_equal(Inverted()(x), 255 - x)
