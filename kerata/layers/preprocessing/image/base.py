@@ -60,6 +60,10 @@ class ImageLayer(Stateless):
             (-2, -1, -3) if first else (-3, -2, -1)
         )
 
+    def __setattr__(self, name, value):
+        vars(self).pop("_compiled_methods", None)  # what is compiled holds the attributes' values
+        super().__setattr__(name, value)
+
     def call(self, data, training=True):
         given = data if isinstance(data, dict) else {"images": data}
         if "images" not in given:

@@ -152,3 +152,13 @@ def test_what_users_write_may_use_numpy():
 
     x = images()
     np.testing.assert_array_equal(Inverted()(x), 255 - x)
+
+
+def test_a_changed_attribute_counts_and_nothing_else_compiles_again():
+    layer, x = layers.Solarization(threshold_factor=0.0), images((0, 255))
+    for _ in range(3):
+        layer(x)
+    assert [f.compilations for f in vars(layer)["_compiled_methods"].values()] == [1]
+    before = np.asarray(layer(x))
+    layer.threshold_factor = (1.0, 1.0)
+    assert np.abs(before - layer(x)).max() > 0
