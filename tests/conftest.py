@@ -7,6 +7,8 @@ import random
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
+# What tests compile is no use to anybody later.
+os.environ.setdefault("KERATA_COMPILE_CACHE", "off")
 
 import hypothesis
 import jax

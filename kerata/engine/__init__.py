@@ -3,3 +3,4 @@
 from kerata.engine import process as _process
 
 _process.tune()
+_process.cache_programs()

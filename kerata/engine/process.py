@@ -1,8 +1,15 @@
-"""Settings of the whole process that make XLA faster on a CPU."""
+"""Settings of the whole process that make XLA faster: its memory, and programs kept on disk."""
 
+import atexit
+import contextlib
 import ctypes
+import hashlib
 import os
+import platform
 import sys
+from collections.abc import Iterator
+
+import jax
 
 # <malloc.h>
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -3, -4, -8
@@ -44,3 +51,90 @@ def _is_left_alone() -> bool:
         or any(name.startswith("MALLOC_") for name in environment)
         or "glibc.malloc" in environment.get("GLIBC_TUNABLES", "")
     )
+
+
+# The folder of compiled programs may grow to this many bytes.
+_CACHE_LIMIT = 2**30
+
+
+def cache_programs() -> str | None:
+    """Keep compiled programs on disk, so that the next process which needs one does not compile it.
+
+    JAX does the work (its persistent compilation cache); this names the folder: `kerata/programs`
+    in the user's folder for caches, readable by the user alone. When the process ends, the
+    programs that were not used for longest are deleted until 1 GiB is left.
+
+    Nothing is changed where JAX was told already what to do (`JAX_COMPILATION_CACHE_DIR`,
+    `JAX_ENABLE_COMPILATION_CACHE`, or its config), where the folder cannot be written, or with
+    `KERATA_COMPILE_CACHE=off`; `KERATA_COMPILE_CACHE=FOLDER` names another folder.
+
+    Returns:
+        The folder that programs of this machine lie in, or None.
+    """
+    wanted = os.environ.get("KERATA_COMPILE_CACHE", "")
+    if wanted.lower() == "off" or jax.config.jax_compilation_cache_dir is not None:
+        return None
+    if not jax.config.jax_enable_compilation_cache:
+        return None
+    # A program may use what this processor has and another, with the same home, has not.
+    processor = hashlib.sha256(_processor().encode()).hexdigest()[:16]
+    folder = os.path.join(wanted or _cache_home(), "programs", processor)
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    except OSError:
+        return None
+    # Programs are machine code: a folder that others may write to would let them run theirs.
+    if not os.access(folder, os.W_OK | os.X_OK) or _is_open_to_others(folder):
+        return None
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    atexit.register(prune, folder, _CACHE_LIMIT)
+    return folder
+
+
+def prune(folder: str, limit: int) -> None:
+    """Delete the files of a folder that were not used for longest until `limit` bytes are left."""
+    found = sorted(_files(folder), reverse=True)
+    total = 0
+    for _, size, path in found:
+        total += size
+        if total > limit:
+            with contextlib.suppress(OSError):  # gone already, or in use (Windows)
+                os.unlink(path)
+
+
+def _files(folder: str) -> Iterator[tuple[float, int, str]]:
+    """Yield (when it was used last, size, path) of each file in a folder."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                status = entry.stat()
+                yield max(status.st_atime, status.st_mtime), status.st_size, entry.path
+
+
+def _cache_home() -> str:
+    if sys.platform == "win32":
+        home = os.environ.get("LOCALAPPDATA") or os.path.join("~", "AppData", "Local")
+    elif sys.platform == "darwin":
+        home = os.path.join("~", "Library", "Caches")
+    else:
+        home = os.environ.get("XDG_CACHE_HOME") or os.path.join("~", ".cache")
+    return os.path.join(os.path.expanduser(home), "kerata")
+
+
+def _processor() -> str:
+    """Return what tells kinds of processors apart: on Linux, the instructions that they know."""
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith(("flags", "Features")):
+                return line
+    return f"{platform.machine()} {platform.processor()}"
+
+
+def _is_open_to_others(folder: str) -> bool:
+    """Return whether somebody else owns the folder or may write to it."""
+    if not hasattr(os, "getuid"):
+        return False
+    status = os.stat(folder)
+    return status.st_uid != os.getuid() or bool(status.st_mode & 0o022)

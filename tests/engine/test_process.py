@@ -1,4 +1,6 @@
+import os
 import platform
+import subprocess
 import sys
 import time
 
@@ -80,3 +82,87 @@ def test_other_libraries(monkeypatch):
     assert process.tune() is False
     use_library(monkeypatch, unreadable)
     assert process.tune() is False
+
+
+class _Config:
+    """JAX's config, as far as the cache of programs reads and sets it."""
+
+    def __init__(self, folder=None, enabled=True):
+        self.jax_compilation_cache_dir, self.jax_enable_compilation_cache = folder, enabled
+
+    def update(self, name, value):
+        setattr(self, name, value)
+
+
+@pytest.fixture
+def config(monkeypatch):
+    config = _Config()
+    monkeypatch.setattr(process.jax, "config", config)
+    monkeypatch.setattr(process.atexit, "register", lambda *args: None)
+    return config
+
+
+def test_programs_are_cached_in_the_users_folder(config, monkeypatch, tmp_path):
+    monkeypatch.setattr(process.sys, "platform", "linux")
+    process.os.environ["XDG_CACHE_HOME"] = str(tmp_path)
+    folder = process.cache_programs()
+    assert folder.startswith(str(tmp_path / "kerata" / "programs"))
+    assert config.jax_compilation_cache_dir == folder
+    assert os.stat(folder).st_mode & 0o077 == 0
+    assert process.cache_programs() is None  # JAX knows a folder already
+
+
+@pytest.mark.parametrize("value", ["off", "OFF"])
+def test_no_cache_if_turned_off(config, value):
+    process.os.environ["KERATA_COMPILE_CACHE"] = value
+    assert process.cache_programs() is config.jax_compilation_cache_dir is None
+
+
+def test_no_cache_where_jax_was_told_so(config, tmp_path):
+    process.os.environ["KERATA_COMPILE_CACHE"] = str(tmp_path)
+    config.jax_enable_compilation_cache = False
+    assert process.cache_programs() is None
+
+
+def test_no_cache_where_nothing_can_be_written(config, tmp_path):
+    (tmp_path / "file").write_text("")
+    process.os.environ["KERATA_COMPILE_CACHE"] = str(tmp_path / "file")
+    assert process.cache_programs() is None
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="permissions of POSIX")
+def test_no_cache_where_others_could_put_programs(config, tmp_path):
+    process.os.environ["KERATA_COMPILE_CACHE"] = str(tmp_path)
+    folder = process.cache_programs()
+    os.chmod(folder, 0o777)
+    config.jax_compilation_cache_dir = None
+    assert process.cache_programs() is None
+
+
+def test_pruning_deletes_what_was_not_used_for_longest(tmp_path):
+    for age, name in enumerate(("new", "older", "oldest")):
+        (tmp_path / name).write_bytes(b"0" * 10)
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+    process.prune(str(tmp_path), 25)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["new", "older"]
+    process.prune(str(tmp_path / "missing"), 25)
+
+
+PROGRAM = """
+import jax, kerata
+hits = []
+jax.monitoring.register_event_listener(lambda name, **_: hits.append(name.endswith("cache_hits")))
+kerata.jit(lambda x: x + 1)(jax.numpy.ones(3))
+print(sum(hits))
+"""
+
+
+def test_a_second_process_does_not_compile(tmp_path):
+    environment = {"KERATA_COMPILE_CACHE": str(tmp_path), "JAX_PLATFORMS": "cpu",
+                   "PYTHONPATH": os.pathsep.join(sys.path)}  # fmt: skip
+    hits = [
+        int(subprocess.run([sys.executable, "-c", PROGRAM], env=environment, text=True,
+                           check=True, capture_output=True).stdout)
+        for _ in range(2)
+    ]  # fmt: skip
+    assert hits[0] == 0 < hits[1]
