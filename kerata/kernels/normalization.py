@@ -15,6 +15,7 @@ def batch_moments(
     x: jax.Array,
     axes: Sequence[int],
     shift: jax.Array | None = None,
+    rows: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """Return the mean and the (biased) variance of `x` over `axes`.
 
@@ -27,6 +28,7 @@ def batch_moments(
         axes: what to reduce, non-negative.
         shift: a guess of the mean, of the result's shape. None: the mean of what lies at 0 of the
             first of `axes` (the first sample of a batch), which costs one more small sum.
+        rows: how many of the first entries along axis 0, one of `axes`, count; None: all.
 
     Returns:
         Mean and variance, without the reduced axes, in float32 at least.
@@ -38,32 +40,50 @@ def batch_moments(
     axes = tuple(axes)
     x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     if platform() == "cpu":
-        return _moments(x, axes)
+        return _moments(x, rows, axes)
     if shift is None:
         shift = lax.slice_in_dim(x, 0, 1, axis=axes[0]).mean(axes)
     shift = lax.stop_gradient(shift).astype(x.dtype)
     centered = x - jnp.expand_dims(shift, axes)
-    mean = centered.mean(axes)
-    square = jnp.square(centered).mean(axes)
+    mean = _mean(centered, rows, axes)
+    square = _mean(jnp.square(centered), rows, axes)
     return mean + shift, jnp.maximum(square - jnp.square(mean), 0)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(1,))
-def _moments(x, axes):
-    mean = x.mean(axes)
-    return mean, jnp.square(x - jnp.expand_dims(mean, axes)).mean(axes)
+def _mean(x, rows, axes):
+    if rows is None:
+        return x.mean(axes)
+    return _counted(x, rows).sum(axes) / _count(x, rows, axes)
 
 
-def _moments_forward(x, axes):
-    mean, variance = _moments(x, axes)
-    return (mean, variance), (x, mean)
+def _counted(x, rows):
+    """Return `x` with zeros in the rows that do not count."""
+    if rows is None:
+        return x
+    return jnp.where(lax.broadcasted_iota(jnp.int32, x.shape, 0) < rows, x, 0)
+
+
+def _count(x, rows, axes):
+    """Return how many elements a mean over `axes` is of."""
+    return math.prod(x.shape[a] if a or rows is None else rows for a in axes)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _moments(x, rows, axes):
+    mean = _mean(x, rows, axes)
+    return mean, _mean(jnp.square(x - jnp.expand_dims(mean, axes)), rows, axes)
+
+
+def _moments_forward(x, rows, axes):
+    mean, variance = _moments(x, rows, axes)
+    return (mean, variance), (x, rows, mean)
 
 
 def _moments_backward(axes, saved, gradients):
-    x, mean = saved
-    count = math.prod(x.shape[a] for a in axes)
+    x, rows, mean = saved
     mean, to_mean, to_variance = (jnp.expand_dims(v, axes) for v in (mean, *gradients))
-    return ((to_mean + 2 * to_variance * (x - mean)) / count,)
+    to_x = (to_mean + 2 * to_variance * (x - mean)) / _count(x, rows, axes)
+    return _counted(to_x, rows), None
 
 
 _moments.defvjp(_moments_forward, _moments_backward)

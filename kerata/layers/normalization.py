@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from kerata import ops
-from kerata.engine import settings
+from kerata.engine import masks, settings
 from kerata.engine.dtypes import as_float
 from kerata.engine.errors import argument_error, positive_int
 from kerata.engine.input_spec import InputSpec
@@ -154,8 +154,9 @@ class BatchNormalization(Layer):
     def _moments(self, x, mask):
         axes = tuple(a for a in range(x.ndim) if a != self.axis % x.ndim)
         if mask is None:
-            return batch_moments(x, axes)
-        mask = jnp.asarray(mask, x.dtype)
+            # The batch may have been filled up: see `training.padding`.
+            return batch_moments(x, axes, rows=masks.counted_rows() if 0 in axes else None)
+        mask = jnp.asarray(masks.counted(mask), x.dtype)
         weights = mask.reshape(*mask.shape, *(1,) * (x.ndim - mask.ndim))
         weights = jnp.broadcast_to(weights, x.shape)
         total = jnp.sum(weights, axes, keepdims=True) + settings.epsilon()

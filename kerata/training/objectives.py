@@ -9,6 +9,7 @@ from kerata import losses, metrics
 from kerata.engine import tree
 from kerata.engine.configurable import is_serialized
 from kerata.engine.errors import noted
+from kerata.engine.masks import counted, counted_rows
 from kerata.engine.registry import public_name
 from kerata.losses.checks import check_targets
 from kerata.losses.loss import FunctionLoss
@@ -337,6 +338,10 @@ class CompiledMetrics(metrics.Metric):
                     f"The metric {name!r} needs targets.\nReceived: y=None for its output"
                 )
             weight = weights[i] if is_weighted else None
+            if counted_rows() is not None and not isinstance(metric, metrics.MeanMetricWrapper):
+                # (that one goes by the mask of the predictions)
+                rows = jnp.ones(predictions[i].shape[0], "int32") if weight is None else weight
+                weight = counted(rows)
             with noted(f"metric {name!r}"):
                 metric.update_state(targets[i], predictions[i], sample_weight=weight)
 

@@ -20,11 +20,12 @@ import jax
 import jax.numpy as jnp
 
 from kerata.engine import settings, tree
-from kerata.engine.masks import get_mask, set_mask
+from kerata.engine.masks import counted, counted_rows, get_mask, set_mask
 from kerata.engine.scopes import Scope, StatelessScope, ambient
 from kerata.engine.transforms import jit, lift, program_holders, value_and_grad
 from kerata.training.batches import batch_size
 from kerata.training.compiling import Compiling
+from kerata.training.padding import Filled
 from kerata.utils.numerical import unpack_x_y_sample_weight
 
 TRAIN, TEST, PREDICT = "train_step", "test_step", "predict_step"
@@ -96,7 +97,7 @@ def _explained(trainer, name: str, step: Callable) -> Callable:
 
     def explained(data):
         try:
-            results = step(data)
+            results = data.run(step) if isinstance(data, Filled) else step(data)
             if name != PREDICT:
                 results = as_logs(results, name)
         except Exception as error:
@@ -230,6 +231,22 @@ def _pairs(groups, values) -> list:
     ]
 
 
+def _samples(data):
+    """Return how many samples a batch holds."""
+    rows = counted_rows()
+    return batch_size(data) if rows is None else rows
+
+
+def _mask_rows(outputs) -> None:
+    """Mask the rows of outputs that do not count, where a batch was filled up."""
+    if counted_rows() is None:
+        return
+    for output in tree.flatten(outputs):
+        mask = get_mask(output)
+        mask = jnp.ones(output.shape[:-1], bool) if mask is None else mask
+        set_mask(output, counted(mask))
+
+
 class Stepping(Compiling):
     """The part of `Trainer` that says what happens with one batch."""
 
@@ -289,7 +306,7 @@ class Stepping(Compiling):
                 )
             if not loss.built:
                 loss.build(y_pred, self._compiled.output_names)
-            total = loss(y, y_pred, sample_weight, batch_size(x if x is not None else y_pred))
+            total = loss(y, y_pred, sample_weight, _samples(x if x is not None else y_pred))
         for extra in self.losses:
             extra = jnp.sum(jnp.asarray(extra, settings.floatx()))
             total = extra if total is None else total + extra
@@ -297,6 +314,7 @@ class Stepping(Compiling):
 
     def _loss_of(self, x, y, y_pred, sample_weight, training):
         """Call `compute_loss`, which users may have written without `training`."""
+        _mask_rows(y_pred)
         arguments = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight}
         if "training" in inspect.signature(self.compute_loss).parameters:
             arguments["training"] = training
@@ -323,8 +341,7 @@ class Stepping(Compiling):
 
     def _track_loss(self, loss, x, y_pred):
         if self._compiled is not None:
-            samples = batch_size(x) or batch_size(y_pred)
-            self._compiled.tracker.update_state(loss, sample_weight=samples)
+            self._compiled.tracker.update_state(loss, sample_weight=_samples((x, y_pred)))
 
     def stateless_compute_loss(
         self,

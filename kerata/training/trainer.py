@@ -11,7 +11,7 @@ from kerata.engine import placement, rng, settings, tree
 from kerata.engine.errors import non_negative_int, positive_int, reworded
 from kerata.engine.sparse import is_sparse
 from kerata.engine.symbolic import KerasTensor, abstract_eval
-from kerata.training import checks, loop, steps
+from kerata.training import checks, loop, padding, steps
 from kerata.training.callbacks import CallbackList
 from kerata.training.compiling import Compiled
 from kerata.training.feeding import ArrayFeed, Feed, Stream, as_arrays, is_array, make_feed
@@ -176,7 +176,7 @@ class Trainer(Stepping):
             if self.optimizer is not None:
                 self.optimizer.build(self.trainable_variables)
             state.restore(snapshot)
-        function = self.make_train_function()
+        function = self._filling(self.make_train_function(), feed, TRAIN)
 
         def after_step(count, _):
             state.step += count
@@ -300,7 +300,7 @@ class Trainer(Stepping):
     def _evaluate(self, stream: Stream, limit, callbacks) -> dict:
         """Evaluate what is left of a pass, or `limit` batches; return the logs."""
         self.stop_evaluating = False
-        function = self.make_test_function()
+        function = self._filling(self.make_test_function(), stream.feed, TEST)
         self.reset_metrics()
         callbacks.on_test_begin()
         results, done = loop.run(self, loop.TEST, function, stream, callbacks, limit)
@@ -345,7 +345,7 @@ class Trainer(Stepping):
                 outputs[index] = tree.map_structure(np.asarray, outputs[index])
 
         callbacks.on_predict_begin()
-        function = self.make_predict_function()
+        function = self._filling(self.make_predict_function(), feed, PREDICT)
         loop.run(self, loop.PREDICT, function, stream, callbacks, steps, after_step)
         callbacks.on_predict_end()
         return self._finished(tree.map_structure(_concatenated, *outputs))
@@ -421,6 +421,13 @@ class Trainer(Stepping):
         feed = make_feed(self._as_arrays(x), y, sample_weight, text=text, **options)
         feed.prepare = on_host
         return feed
+
+    def _filling(self, function, feed: Feed, name: str):
+        """Return a step function that fills up the last batch, where that can be done."""
+        if not padding.can_fill(self, feed, name):
+            return function
+        fill = padding.fill_to_predict if name == PREDICT else padding.fill
+        return fill(function, feed.batch_size, self.steps_per_execution > 1)
 
     def _as_arrays(self, x):
         """Return inputs with arrays in place of lists of strings."""

@@ -1,13 +1,14 @@
 """Callbacks that watch one metric: `EarlyStopping` and `ReduceLROnPlateau`."""
 
 import math
+import numbers
 import re
 import warnings
 from typing import Any
 
 import numpy as np
 
-from kerata.engine.errors import nearest
+from kerata.engine.errors import argument_error, nearest
 from kerata.training.callbacks.callback import Callback
 from kerata.utils.progbar import print_message
 
@@ -19,6 +20,12 @@ _DOWN = re.compile(
     r"(^|_)(loss|error|err|mse|mae|mape|msle|rmse|crossentropy|divergence|perplexity|"
     r"hinge|wer|cer)(_|$)"
 )
+
+
+def _epochs(patience, callback):
+    if not isinstance(patience, numbers.Real) or patience != patience:
+        raise argument_error("patience", "be a number of epochs", patience, type(callback))
+    return patience
 
 
 class Monitor(Callback):
@@ -164,7 +171,7 @@ class EarlyStopping(Monitor):
         start_from_epoch=0,
     ):
         super().__init__(monitor, mode, min_delta)
-        self.patience = patience
+        self.patience = _epochs(patience, self)
         self.verbose = verbose
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
@@ -254,7 +261,7 @@ class ReduceLROnPlateau(Monitor):
         if kwargs:
             raise TypeError(f"ReduceLROnPlateau has no arguments {sorted(kwargs)}.")
         self.factor = factor
-        self.patience = patience
+        self.patience = _epochs(patience, self)
         self.verbose = verbose
         self.cooldown = cooldown
         self.min_lr = min_lr
