@@ -72,10 +72,12 @@ def reword(error: Exception) -> None:
             "kerata.utils.pad_sequences(lists); or, for text, let TextVectorization do so.",
         )
     kind = type(error).__name__ if type(error).__module__ == "jax.errors" else ""
-    for ending, name in _WITHOUT_A_CLASS.items():
-        if words.endswith(ending):
+    for part, name in _WITHOUT_A_CLASS.items():
+        if part in words:
             kind = name
     if kind not in _NEEDS_A_VALUE:
+        if error.args == (words,) and re.search(_TRACER, words):
+            error.args = (f"{re.sub(_TRACER, 'a traced tensor', words)}\n{_STATIC}",)
         return
     came = re.search(r"\w+\[[\w, ]*\]", words)
     where = re.search(r"arose in (.* argument [\w'`]+)", words)
@@ -127,15 +129,22 @@ def _shortened(trace):
     return kept
 
 
+# How JAX writes a tensor that has no value.
+_TRACER = r"\w*Tracer\([^()]*(\([^()]*\)[^()]*)*\)"
+_STATIC = (
+    "Numbers given to compiled code are tensors; one that the program may depend on goes into "
+    "jit(..., static_argnames=...)."
+)
 _NUMBER = (
-    "a shape, float(), int(), range() and .item() cannot take it",
+    "a shape, a slice, float(), int(), range() and .item() cannot take it",
     "Compute with it as it is; a number that the program may depend on goes into "
     "jit(..., static_argnames=...).",
 )
 _NEEDS_A_VALUE = {
     "TracerBoolConversionError": (
         "`if`, `while`, `and` and bool() cannot take it",
-        "Use kerata.ops.cond, where, while_loop and logical_and in their place.",
+        "Use kerata.ops.cond, where, while_loop and logical_and in their place; for a number that "
+        "the program may depend on, jit(..., static_argnames=...).",
     ),
     "TracerArrayConversionError": (
         "NumPy and what is built on it (scikit-learn, pandas) cannot take it",
@@ -157,6 +166,9 @@ _NEEDS_A_VALUE = {
 _WITHOUT_A_CLASS = {
     "Tracer has no attribute numpy": "no numpy()",
     "Tracer.__format__": "no format",
+    "must have static start/stop/step": "ConcretizationTypeError",
+    "concrete values of integer type": "ConcretizationTypeError",
+    "parameters to jaxpr equations must have": "ConcretizationTypeError",
 }
 
 

@@ -23,6 +23,7 @@ from kerata.engine.scopes import Scope, ambient
 # What stands for an unknown dimension: pairs, tried in turn. A small and a large size tell apart
 # what only looks fixed (a cut to 100 rows, which leaves 12 at 12). The others are for code that
 # needs room, that cuts a short table to the input's length, and for deep stacks that shrink.
+# A cut to fewer rows than the smaller one shows at size 1 (see `_at_size_one`).
 _STANDINS = ((12, 240), (120, 240), (8, 16), (5040, 10080))
 
 
@@ -372,7 +373,8 @@ def abstract_eval(fn: Callable, args: tuple = (), kwargs: dict | None = None):
             vanished = any(0 in x.shape for x in leaves)
             result = result or (found, again)
             if not vanished:
-                return _symbolic(found, again)
+                at_one = _at_size_one(fn, arguments, tensors, leaves, sizes)
+                return _symbolic(found, again, *at_one)
     if result is not None:
         return _symbolic(*result)
     assert first_error is not None
@@ -419,6 +421,24 @@ def _evaluate_once(fn, arguments, tensors, sizes, evaluation):
         _evaluating.now = outer
 
 
+def _at_size_one(fn, arguments, tensors, leaves, sizes) -> list:
+    """Return what `fn` returns where unknown dimensions are 1, if that has the form of `leaves`.
+
+    It is tried where a dimension in `leaves` may be what is left of a longer axis: `x[:5]` has 5
+    rows, or fewer.
+    """
+    first, size = sizes
+    if first != size or not any(1 < d < first for x in leaves for d in x.shape):
+        return []
+    try:
+        found = _evaluate_once(fn, arguments, tensors, (1, 1), _Evaluation(1, 1))
+    except Exception:  # code that needs more room than that
+        return []
+    again = jax.tree_util.tree_leaves(found, is_leaf=sparse.is_sparse)
+    alike = len(again) == len(leaves) and all(a.ndim == b.ndim for a, b in zip(again, leaves))
+    return [found] if alike else []
+
+
 def _error_of(*evaluation) -> Exception | None:
     """Return the exception that an abstract evaluation raises, if it does."""
     try:
@@ -452,15 +472,15 @@ def _trace(x):
     return getattr(x, "_trace", None)
 
 
-def _symbolic(found, again=None):
+def _symbolic(*results):
     """Make symbolic tensors of abstract results; dimensions that differ are unknown."""
 
-    def one(a, b):
-        shape = tuple(m if m == n else None for m, n in zip(a.shape, b.shape, strict=True))
+    def one(a, *others):
+        sizes = zip(*(x.shape for x in (a, *others)), strict=True)
+        shape = tuple(d[0] if len(set(d)) == 1 else None for d in sizes)
         return KerasTensor(shape, dtypes.standardize_dtype(a.dtype), sparse.is_sparse(a))
 
-    again = found if again is None else again
-    return jax.tree_util.tree_map(one, found, again, is_leaf=sparse.is_sparse)
+    return jax.tree_util.tree_map(one, *results, is_leaf=sparse.is_sparse)
 
 
 class FunctionCall(Operation):

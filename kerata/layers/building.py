@@ -4,6 +4,8 @@ import contextlib
 import functools
 import inspect
 
+import numpy as np
+
 from kerata.engine import dtypes, scopes, tree
 from kerata.engine.symbolic import KerasTensor, abstract_eval, standin
 from kerata.engine.variable import Variable
@@ -244,6 +246,9 @@ def _building(build):
         outermost = not self.__dict__.get("_is_building")
         if not outermost:
             return build(self, *args, **kwargs)
+        if build.__module__.startswith("kerata."):
+            for shape in (*args, *kwargs.values()):
+                _tuples(shape.tolist() if isinstance(shape, np.ndarray) else shape)
         before, own = set(vars(self)), len(self._own_variables)
         self.__dict__["_is_building"] = True
         try:

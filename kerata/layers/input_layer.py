@@ -19,7 +19,7 @@ class InputLayer(Layer):
         batch_size: number of samples in a batch, or None for any.
         dtype: dtype of the data; `floatx()` if None.
         sparse: whether the data may be sparse tensors (`jax.experimental.sparse.BCOO`).
-        ragged: kept for compatibility.
+        ragged: kept for compatibility; no tensor is ragged.
         batch_shape: shape with the batch axis, in place of `shape` and `batch_size`.
         input_tensor: symbolic tensor to use.
         optional: whether None may be passed.
@@ -65,16 +65,15 @@ class InputLayer(Layer):
             batch_shape, dtype = input_tensor.shape, input_tensor.dtype
         elif batch_shape is None:
             raise ValueError(f"{self._title()} needs a `shape`.\nReceived: shape=None")
-        if sparse and ragged:
-            raise ValueError(f"{self._title()}: `sparse` and `ragged` cannot both be True.")
+        if ragged:
+            raise argument_error("ragged", "be False: there are no ragged tensors", ragged, self)
         self.batch_shape = batch_shape
         self._dtype = dtypes.standardize_dtype(dtype)
         self.sparse = bool(sparse)
-        self.ragged = bool(ragged)
+        self.ragged = False
         self.optional = bool(optional)
         if input_tensor is None:
-            kind = {"sparse": self.sparse, "ragged": self.ragged}
-            input_tensor = KerasTensor(self.batch_shape, self._dtype, name=self.name, **kind)
+            input_tensor = KerasTensor(batch_shape, self._dtype, self.sparse, name=self.name)
         self._input_tensor = input_tensor
         Node(self, outputs=input_tensor)
         self.input_spec = InputSpec(
@@ -161,7 +160,7 @@ def Input(
         dtype: dtype of the data; `floatx()` if None.
         sparse: whether the data may be sparse tensors (`jax.experimental.sparse.BCOO`). What is
             computed from it is sparse where the layers and ops keep it so.
-        ragged: kept for compatibility.
+        ragged: kept for compatibility; no tensor is ragged.
         batch_shape: shape with the batch axis, in place of `shape` and `batch_size`.
         name: name of the input, e.g. the key in a dict of inputs.
         tensor: symbolic tensor to use.

@@ -10,7 +10,7 @@ import numpy as np
 from kerata.engine import masks, naming, tree
 from kerata.engine.configurable import Configurable
 from kerata.engine.dtypes import is_float, standardize_dtype
-from kerata.engine.errors import one_of
+from kerata.engine.errors import argument_error, one_of
 from kerata.losses.derive import class_of_function, own_arguments
 from kerata.losses.weighting import combine_masks, mask_weights, weighted
 
@@ -159,6 +159,9 @@ class FunctionLoss(Loss):
 
     def __init__(self, fn, reduction="sum_over_batch_size", name=None, dtype=None, **arguments):
         super().__init__(name or getattr(fn, "__name__", None), reduction, dtype)
+        for argument, value in arguments.items():
+            if isinstance(value, float) and value != value:
+                raise argument_error(argument, "be a number", value, self)
         self.fn = fn
         self.arguments = arguments
 

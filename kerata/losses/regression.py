@@ -1,9 +1,12 @@
 """Losses that measure distances: errors of numbers, angles between vectors."""
 
+import numbers
+
 import jax.numpy as jnp
 
 from kerata.engine import settings
 from kerata.engine.dtypes import as_float
+from kerata.engine.errors import argument_error
 from kerata.engine.op import op
 from kerata.losses.loss import loss_class
 from kerata.losses.weighting import same_rank
@@ -193,6 +196,11 @@ def cosine_similarity(y_true, y_pred, axis=-1):
     return -jnp.sum(unit(y_true, axis) * unit(y_pred, axis), axis=axis)
 
 
+def _check_delta(loss):
+    if isinstance(loss.delta, numbers.Real) and not loss.delta > 0:
+        raise argument_error("delta", "be above 0", loss.delta, loss)
+
+
 MeanSquaredError = loss_class(mean_squared_error, "mean_squared_error")
 MeanAbsoluteError = loss_class(mean_absolute_error, "mean_absolute_error")
 MeanAbsolutePercentageError = loss_class(
@@ -201,6 +209,6 @@ MeanAbsolutePercentageError = loss_class(
 MeanSquaredLogarithmicError = loss_class(
     mean_squared_logarithmic_error, "mean_squared_logarithmic_error"
 )
-Huber = loss_class(huber, "huber_loss")
+Huber = loss_class(huber, "huber_loss", check=_check_delta)
 LogCosh = loss_class(log_cosh, "log_cosh")
 CosineSimilarity = loss_class(cosine_similarity, "cosine_similarity")

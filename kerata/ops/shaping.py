@@ -521,7 +521,8 @@ def repeat(x, repeats, axis=None):
     if isinstance(repeats, jax.core.Tracer):
         raise ValueError(
             "`repeats` must be known when the function is compiled: the result's shape depends "
-            f"on it.\nReceived: a traced tensor of shape {repeats.shape}"
+            f"on it.\nReceived: a traced tensor of shape {repeats.shape}\n"
+            "Name it in jit(..., static_argnames=...), or give it as a plain number."
         )
     repeats = np.asarray(repeats)
     if repeats.size == 1:

@@ -7,7 +7,7 @@ from kerata.engine.dtypes import as_float
 from kerata.engine.errors import is_int, non_negative_int, one_of
 from kerata.engine.op import op
 from kerata.engine.sparse import bincount as count_sparsely, is_sparse
-from kerata.ops.arguments import array, axes, common_float
+from kerata.ops.arguments import array, axes, common_float, result_size
 
 METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
 
@@ -115,9 +115,8 @@ def bincount(x, weights=None, minlength=0, sparse=False):
         x: integers of 0 and more, of shape `(n,)` or `(batch, n)`; of a sparse tensor, those that
             it stores.
         weights: what each occurrence counts, of `x`'s shape; None for 1.
-        minlength: the least length of the result. In compiled code, and for symbolic tensors,
-            where the greatest element is unknown, it *is* the length, and greater elements are
-            not counted.
+        minlength: the least length of the result. In compiled code, where the greatest element is
+            unknown, it *is* the length, and must be given: greater elements are not counted.
         sparse: whether the result is a sparse tensor; it is if `x` is one.
 
     Returns:
@@ -138,11 +137,8 @@ def bincount(x, weights=None, minlength=0, sparse=False):
     if not isinstance(values, jax.core.Tracer):
         length = max(minlength, int(values.max(initial=-1)) + 1)
     elif not minlength:
-        raise ValueError(
-            "The length of `bincount`'s result depends on the values, which are not known in "
-            "compiled code or for symbolic tensors.\nReceived: minlength=0\n"
-            "Pass `minlength`, above the greatest element."
-        )
+        remedy = "Pass `minlength`, above the greatest element."
+        length = result_size(values, "bincount", remedy) or 0
     if sparse:
         return count_sparsely(x, weights, length)
 

@@ -284,6 +284,8 @@ class FeatureSpace(Layer):
     def _numbers(self, name: str, values: np.ndarray, before: int = 0) -> np.ndarray:
         """Return a column, `before` rows from the first; of text, numbers where it is of those."""
         dtype = self.features[name].dtype
+        if dtype.startswith("float") and values.dtype.kind in "iu":
+            return values.astype(dtype)
         if dtype == "string" or values.dtype.kind not in "USO":
             return values
         gone, found = [], np.zeros(values.shape)
@@ -399,6 +401,11 @@ class FeatureSpace(Layer):
             return self._encode(data)
         single = all(np.ndim(data[name]) == 0 for name in self.features)
         columns = {name: self._numbers(name, _column(data[name])) for name in self.features}
+        for name, values in columns.items():
+            # A layer of the user's own may know what to do about what is missing.
+            ours = type(self.preprocessors[name]).__module__.startswith("kerata.")
+            if ours and values.dtype.kind == "f" and np.isnan(values).any():
+                raise self._missing(name, np.flatnonzero(np.isnan(values).any(axis=1)))
         encoded = self._encode(columns)
         if not single:
             return encoded

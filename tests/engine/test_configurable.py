@@ -81,6 +81,15 @@ def test_a_changed_attribute_shows_in_a_builtin_layers_config():
     assert layer.get_config()["rate"] == 0.25
 
 
+def test_an_attribute_of_a_users_layer_does_not_stand_for_the_argument():
+    class Twice(kerata.layers.Dense):
+        def __init__(self, units, **kwargs):
+            super().__init__(2 * units, **kwargs)
+
+    again = Twice.from_config(Twice(3).get_config())
+    assert again.units == 6 and again.get_config()["units"] == 3
+
+
 plain = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-100, 100), st.floats(-5, 5), st.text("ab")),
     lambda inner: st.one_of(

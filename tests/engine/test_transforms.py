@@ -137,6 +137,15 @@ def test_a_value_that_is_not_there_yet_is_explained():
             kerata.jit(function)(3)
         assert not getattr(caught.value, "__notes__", None)
         assert len(str(caught.value).splitlines()) == 4
+    for function in (
+        lambda x, n: kerata.ops.reshape(x, n),
+        lambda x, n: kerata.ops.sum(x, axis=n[0]),
+        lambda x, n: kerata.random.normal(n),
+        lambda x, n: x[: n[0]],
+    ):
+        with pytest.raises((TypeError, ValueError, IndexError), match="static_argnames") as caught:
+            kerata.jit(function)(np.ones(6), (2, 3))
+        assert "Tracer" not in str(caught.value) and len(str(caught.value).splitlines()) <= 4
     with pytest.raises(IndexError, match=r"(?s)how many.*bool\[3\].*where"):
         kerata.jit(lambda x: x[x > 0])(np.ones(3))
 

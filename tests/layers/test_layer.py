@@ -123,6 +123,14 @@ def test_a_failed_build_leaves_nothing_behind():
     assert [v.shape for v in layer.weights] == [(3,)]
 
 
+@pytest.mark.parametrize("shape", ["abc", 3, (None, "3"), (1.5,)])
+def test_a_built_in_layer_is_built_for_a_shape(shape):
+    layer = kerata.layers.Dense(2)
+    with pytest.raises(ValueError, match="tuple of integers and None"):
+        layer.build(shape)
+    assert not layer.built
+
+
 def test_state_cannot_be_added_after_building():
     layer = Scale()
     layer(ones(1, 2))

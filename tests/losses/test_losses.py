@@ -383,6 +383,9 @@ def test_names():
         (lambda: L.CategoricalGeneralizedCrossEntropy(q=1.0), "`q` must be between 0 and 1"),
         (lambda: L.BinaryCrossentropy(label_smoothing=2.0), "label_smoothing"),
         (lambda: L.Dice(axis="x"), "axis"),
+        (lambda: L.Huber(float("nan")), "`delta` must be a number"),
+        (lambda: L.Huber(0.0), "`delta` must be above 0"),
+        (lambda: L.Tversky(beta=float("nan")), "`beta` must be a number"),
         (lambda: L.CTC()([1, 2], np.ones((1, 2, 3))), "batch, length"),
     ],
 )

@@ -182,6 +182,7 @@ def test_a_functional_model_can_be_subclassed():
         (lambda x, y: kerata.Model([x, x], x), ValueError, "only once"),
         (lambda x, y: kerata.Model(np.ones(2), x), ValueError, "symbolic tensors"),
         (lambda x, y: kerata.Model(x, outputs=3), ValueError, "symbolic tensors"),
+        (lambda x, y: kerata.Input((2,), ragged=True), ValueError, "`ragged` must be False"),
         (
             lambda x, y: kerata.Model(x, layers.Dense(1, name="d")(layers.Dense(2, name="d")(x))),
             ValueError,

@@ -63,6 +63,10 @@ def test_while_loop_forms():
     i, total = ops.while_loop(lambda i, t: i < 4, lambda i, t: (i + 1, t + i), [0, 0])
     assert (int(i), int(total)) == (4, 6)
     equal(ops.while_loop(lambda i: i < 10, lambda i: i + 3, 0, maximum_iterations=2), 6)
+    (x,) = ops.while_loop(lambda x: x < np.array([3]), lambda x: x + 2, (np.array([0]),))
+    equal(x, [4])
+    with pytest.raises(ValueError, match="must be a scalar.*\n.*\\(2,\\)"):
+        ops.while_loop(lambda x: x < np.array([3, 3]), lambda x: x + 2, (np.array([0, 0]),))
     (x,) = ops.while_loop(lambda x: True, lambda x: (x,), (kerata.KerasTensor((None, 2)),))
     assert x.shape == (None, 2)
 

@@ -62,6 +62,13 @@ LearningRateScheduler ModelCheckpoint OrbaxCheckpoint ProgbarLogger ReduceLROnPl
 RemoteMonitor SwapEMAWeights TensorBoard TerminateOnNaN""".split()
 
 
+@pytest.mark.parametrize("patience", ["3", None, float("nan")])
+@pytest.mark.parametrize("kind", [callbacks.EarlyStopping, callbacks.ReduceLROnPlateau])
+def test_patience_is_a_number(kind, patience):
+    with pytest.raises(ValueError, match="`patience` must be a number"):
+        kind(patience=patience)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_signatures_and_methods_are_those_of_keras(name):
     ours, theirs = getattr(callbacks, name), getattr(keras.callbacks, name)

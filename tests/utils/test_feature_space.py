@@ -40,6 +40,19 @@ def test_columns_become_one_vector():
     np.testing.assert_allclose(single, vectors[1], rtol=1e-6)
 
 
+def test_whole_numbers_may_be_floats():
+    assert FeatureSpace({"a": "float"})({"a": [1, 2]}).tolist() == [[1.0], [2.0]]
+
+
+def test_a_layer_of_ones_own_may_get_missing_values():
+    class Filled(layers.Layer):
+        def call(self, x):
+            return kerata.ops.nan_to_num(x, 5.0)
+
+    features = FeatureSpace({"a": FeatureSpace.feature("float32", Filled(), "float")})
+    assert features({"a": [1.0, np.nan]}).tolist() == [[1.0], [5.0]]
+
+
 def test_a_dict_of_features():
     features = FeatureSpace(
         {
@@ -144,6 +157,7 @@ AGES = FeatureSpace({"a": "float_normalized"})
             "not encoded",
         ),
         (lambda: FeatureSpace.cross(("a", "b"), 3, output_mode="float"), "output_mode"),
+        (lambda: FeatureSpace({"a": "float"})({"a": [1.0, np.nan]}), "(?s)1 missing.*row 1"),
         (lambda: AGES.adapt({"a": ["1", "", "3"]}), "(?s)'a' must have.*1 missing.*row 1.*fillna"),
         (lambda: AGES.adapt({"a": [1.0, np.nan]}), "(?s)1 missing.*row 1"),
         (lambda: AGES.adapt([{"a": 1.0}, {"a": " "}]), "(?s)1 missing.*row 1"),
