@@ -35,6 +35,7 @@ def run(
     callbacks,
     limit: int | None = None,
     after_step: Callable[[int, Any], None] | None = None,
+    size: int = 1,
 ) -> tuple[Any, int]:
     """Send batches through a step function: an epoch, or `limit` batches of it.
 
@@ -43,19 +44,21 @@ def run(
     Args:
         trainer: the model; its attribute `mode.stop` ends the loop.
         mode: TRAIN, TEST or PREDICT.
-        function: the step function, of one batch, or of a tuple of `steps_per_execution` batches.
+        function: the step function, of one batch, or of a tuple of `size` batches.
         stream: where the batches come from.
         callbacks: the `CallbackList`.
         limit: the largest number of batches.
         after_step: called with the number of batches of a step, and what it returned.
+        size: batches of a step.
 
     Returns:
         (what the last step returned, still on the device; the number of batches).
     """
-    size = trainer.steps_per_execution
     begin = getattr(callbacks, f"on_{mode.name}_batch_begin")
     end = getattr(callbacks, f"on_{mode.name}_batch_end")
     wraps = mode is PREDICT
+    if limit is not None:  # executions are whole
+        limit = -(-limit // trainer.steps_per_execution) * trainer.steps_per_execution
     pending: deque = deque()
     result: Any = {}
     done = 0
@@ -65,7 +68,7 @@ def run(
         done += count
         if after_step is not None:
             after_step(count, result)
-        end(step + size - 1, {"outputs": result} if wraps else result)
+        end(done - 1, {"outputs": result} if wraps else result)
         pending.append(_any_array(result))
         if len(pending) > IN_FLIGHT:
             jax.block_until_ready(pending.popleft())
@@ -75,12 +78,12 @@ def run(
 
 
 def _chunks(stream: Stream, limit: int | None, size: int) -> Iterator[tuple[int, Any]]:
-    """Yield (number of batches, batches) for each step. Steps are whole: `limit` is rounded up."""
+    """Yield (number of batches, batches) for each step."""
     if size == 1:
         for batch in stream.take(limit):
             yield 1, batch
         return
-    batches = stream.take(None if limit is None else -(-limit // size) * size)
+    batches = stream.take(limit)
     while chunk := tuple(itertools.islice(batches, size)):
         yield len(chunk), chunk
 

@@ -115,7 +115,7 @@ def _is_ours(thing) -> bool:
 
 def _keeps_samples_apart(model) -> bool:
     """Return whether each row of a model's outputs follows from the same row of its inputs."""
-    graph = getattr(model, "_graph", None)
+    graph = getattr(model, "_function_graph", None)
     return (
         graph is not None
         and _is_ours(model)
@@ -135,7 +135,7 @@ def _operation_is_apart(operation) -> bool:
         return operation.function.__name__ in _ELEMENTWISE and all(
             map(_node_is_apart, operation._inbound_nodes)
         )
-    if getattr(operation, "_graph", None) is not None:
+    if getattr(operation, "_function_graph", None) is not None:
         return _keeps_samples_apart(operation)
     inside = [layer for layer in operation._flatten_layers() if layer is not operation]
     return _layer_is_apart(operation) and all(

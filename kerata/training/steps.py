@@ -113,7 +113,7 @@ def _explained(trainer, name: str, step: Callable) -> Callable:
 
 def note_swapped(trainer, data, error: Exception) -> None:
     """Add to an error that targets and inputs seem to have changed places, where they do."""
-    graph = getattr(trainer, "_graph", None)
+    graph = getattr(trainer, "_function_graph", None)
     x, y, _ = unpack_x_y_sample_weight(data)
     if graph is None or len(graph.inputs) != 1 or not (hasattr(x, "shape") and hasattr(y, "shape")):
         return
@@ -174,10 +174,10 @@ def _compiled(trainer, name, function):
         return function(data)
 
     compiled.__name__ = name.replace("step", "function")
-    return jit(compiled, likely=lambda: _likely_variables(trainer, name))
+    return jit(compiled, likely=lambda: likely_variables(trainer, name))
 
 
-def _likely_variables(trainer, name: str) -> tuple[list, list]:
+def likely_variables(trainer, name: str) -> tuple[list, list]:
     """Return the variables that a step will probably only read, and those it will assign."""
     if name == PREDICT:
         return trainer.variables, []

@@ -1,6 +1,7 @@
 """Trainer: what gives a layer `compile`, `fit`, `evaluate` and `predict`."""
 
 import copy
+import functools
 import warnings
 from typing import Any
 
@@ -11,11 +12,12 @@ from kerata.engine import placement, rng, settings, tree
 from kerata.engine.errors import non_negative_int, positive_int, reworded
 from kerata.engine.sparse import is_sparse
 from kerata.engine.symbolic import KerasTensor, abstract_eval
-from kerata.training import checks, loop, padding, steps
+from kerata.training import checks, grouping, loop, padding, steps
 from kerata.training.callbacks import CallbackList
 from kerata.training.compiling import Compiled
-from kerata.training.feeding import ArrayFeed, Feed, Stream, as_arrays, is_array, make_feed
+from kerata.training.feeding import ArrayFeed, Feed, Stream, as_arrays, make_feed
 from kerata.training.objectives import CompiledMetrics
+from kerata.training.splitting import split
 from kerata.training.state import TrainingState
 from kerata.training.steps import PREDICT, TEST, TRAIN, Stepping, as_logs, note_swapped, stateful
 from kerata.utils.numerical import unpack_x_y_sample_weight
@@ -40,10 +42,12 @@ class Trainer(Stepping):
     history: Any = None
     training_state: TrainingState | None = None
     _resume_from: dict | None = None
+    # What trains on groups of batches: (of which step function, of how many batches, function).
+    _grouped: tuple = (None, 0, None)
     # Attributes in which no layers, variables or metrics of the model are looked for.
     untracked: frozenset = frozenset(
         "_compiled loss optimizer history training_state train_function test_function "
-        "predict_function _batch_functions _trained _resume_from _build_error".split()
+        "predict_function _batch_functions _grouped _trained _resume_from _build_error".split()
     )
 
     built: bool
@@ -61,7 +65,7 @@ class Trainer(Stepping):
     def __getstate__(self):
         # For copies: the step functions are those of this very object.
         left_out = ("train_function", "test_function", "predict_function", "_batch_functions",
-                    "_trained", "training_state", "_build_error")  # fmt: skip
+                    "_grouped", "_trained", "training_state", "_build_error")  # fmt: skip
         state = super().__getstate__()
         return {name: value for name, value in state.items() if name not in left_out}
 
@@ -176,7 +180,9 @@ class Trainer(Stepping):
             if self.optimizer is not None:
                 self.optimizer.build(self.trainable_variables)
             state.restore(snapshot)
-        function = self._filling(self.make_train_function(), feed, TRAIN)
+        total = (steps_in_epoch or 0) * (epochs - initial_epoch)
+        size = grouping.group_size(self, feed, callbacks, total, first)
+        function = self._filling(self._group_function(size), feed, TRAIN, size)
 
         def after_step(count, _):
             state.step += count
@@ -193,7 +199,7 @@ class Trainer(Stepping):
             callbacks.on_epoch_begin(epoch)
             limit = None if steps_per_epoch is None else steps_per_epoch - state.step
             results, done = loop.run(
-                self, loop.TRAIN, function, state.stream, callbacks, limit, after_step
+                self, loop.TRAIN, function, state.stream, callbacks, limit, after_step, size
             )
             if limit is not None and done < limit and not self.stop_training:
                 checks.warn_short(done, limit)
@@ -300,10 +306,11 @@ class Trainer(Stepping):
     def _evaluate(self, stream: Stream, limit, callbacks) -> dict:
         """Evaluate what is left of a pass, or `limit` batches; return the logs."""
         self.stop_evaluating = False
-        function = self._filling(self.make_test_function(), stream.feed, TEST)
+        size = self.steps_per_execution
+        function = self._filling(self.make_test_function(), stream.feed, TEST, size)
         self.reset_metrics()
         callbacks.on_test_begin()
-        results, done = loop.run(self, loop.TEST, function, stream, callbacks, limit)
+        results, done = loop.run(self, loop.TEST, function, stream, callbacks, limit, size=size)
         if limit is not None and done < limit and not self.stop_evaluating:
             checks.warn_short(done, limit)
         logs = as_logs(results, TEST)
@@ -345,8 +352,9 @@ class Trainer(Stepping):
                 outputs[index] = tree.map_structure(np.asarray, outputs[index])
 
         callbacks.on_predict_begin()
-        function = self._filling(self.make_predict_function(), feed, PREDICT)
-        loop.run(self, loop.PREDICT, function, stream, callbacks, steps, after_step)
+        size = self.steps_per_execution
+        function = self._filling(self.make_predict_function(), feed, PREDICT, size)
+        loop.run(self, loop.PREDICT, function, stream, callbacks, steps, after_step, size)
         callbacks.on_predict_end()
         return self._finished(tree.map_structure(_concatenated, *outputs))
 
@@ -422,12 +430,23 @@ class Trainer(Stepping):
         feed.prepare = on_host
         return feed
 
-    def _filling(self, function, feed: Feed, name: str):
+    def _group_function(self, size: int):
+        """Return the function that trains on `size` batches at once; make it if there is none."""
+        single = self.make_train_function()
+        if size == self.steps_per_execution:
+            return single
+        if self._grouped[:2] != (single, size):
+            step = stateful(self, TRAIN)
+            likely = functools.partial(steps.likely_variables, self, TRAIN)
+            self._grouped = single, size, grouping.make(step, single, size, likely)
+        return self._grouped[2]
+
+    def _filling(self, function, feed: Feed, name: str, size: int):
         """Return a step function that fills up the last batch, where that can be done."""
         if not padding.can_fill(self, feed, name):
             return function
         fill = padding.fill_to_predict if name == PREDICT else padding.fill
-        return fill(function, feed.batch_size, self.steps_per_execution > 1)
+        return fill(function, feed.batch_size, size > 1)
 
     def _as_arrays(self, x):
         """Return inputs with arrays in place of lists of strings."""
@@ -557,62 +576,6 @@ def _limit(name, value, owner) -> int | None:
 def _order_seed() -> tuple[int, ...]:
     """Draw the seed of the order of samples from the global generator."""
     return tuple(int(n) for n in np.asarray(rng.global_seed_generator().next()))
-
-
-def split(x, y, sample_weight, fraction):
-    """Return the first samples of arrays, and the last `fraction` of them.
-
-    Args:
-        x: structure of arrays.
-        y: likewise, or None.
-        sample_weight: likewise, or None.
-        fraction: in (0, 1).
-
-    Returns:
-        ((x, y, sample_weight), (x, y, sample_weight)).
-
-    Raises:
-        ValueError: if these are no arrays, or one part would be empty.
-    """
-    if (
-        isinstance(fraction, bool)
-        or not isinstance(fraction, (int, float, np.number))
-        or not (0 <= fraction <= 1)
-    ):
-        raise ValueError(
-            "`validation_split` must be a number between 0 and 1.\n"
-            f"Received: validation_split={fraction!r}"
-        )
-    if not (tree.is_nested(x) or is_array(x)):
-        raise ValueError(
-            "`validation_split` works for arrays only.\n"
-            f"Received: x of type {type(x).__name__}\n"
-            "Pass the batches to validate on as `validation_data`."
-        )
-    parts = [as_arrays(part) for part in (x, y, sample_weight)]
-    for name, leaf in checks.named_leaves(*parts):
-        checks.check_leaf(name, leaf, text=True)
-    length = checks.check_lengths(*parts)
-    boundary = int(np.floor(length * (1.0 - fraction)))
-    if boundary in (0, length):
-        raise ValueError(
-            f"validation_split={fraction} must leave samples on both sides.\n"
-            f"Received: {length} samples, {boundary} of them for training and "
-            f"{length - boundary} for validation\n"
-            "Give more data or another fraction."
-        )
-
-    def cut(low, high):
-        return tuple(
-            tree.map_structure(lambda a: None if a is None else _rows(a, low, high), part)
-            for part in parts
-        )
-
-    return cut(0, boundary), cut(boundary, length)
-
-
-def _rows(array, low, high):
-    return (array.tocsr() if hasattr(array, "tocsr") else array)[low:high]
 
 
 def is_due(epoch: int, frequency) -> bool:

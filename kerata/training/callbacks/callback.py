@@ -20,6 +20,8 @@ class Callback:
             needs; see `get_state`.
         runs_last: class attribute: whether it is called after all others, because it keeps what
             they remember.
+        watches_batches: whether its methods for batches, if it has any, must be called for each
+            single one; if no callback's must, `fit` may run several short steps between two calls.
 
     Example:
         >>> class Stop(kerata.callbacks.Callback):
@@ -30,6 +32,7 @@ class Callback:
 
     remembers: tuple[str, ...] = ()
     runs_last = False
+    watches_batches = True
     params: Any = None
     _model: Any = None
 
@@ -205,6 +208,18 @@ class CallbackList:
             mode: "train", "test" or "predict".
         """
         return bool(self._listeners(f"on_{mode}_batch_end"))
+
+    def watches_batches(self, mode: str = "train") -> bool:
+        """Return whether a callback must be called for each single batch.
+
+        Args:
+            mode: "train", "test" or "predict".
+        """
+        hooks = f"on_{mode}_batch_begin", f"on_{mode}_batch_end"
+        return any(
+            getattr(c, "watches_batches", True) and any(_overrides(c, hook) for hook in hooks)
+            for c in self.callbacks
+        )
 
     def get_state(self) -> dict:
         """Return what the callbacks remember, as plain data."""

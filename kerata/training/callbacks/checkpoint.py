@@ -93,6 +93,7 @@ class ModelCheckpoint(Monitor):
                 "filepath", f"end in `{endings[0]}` for {what}", self.filepath, self
             )
         self._every = _Every(save_freq)
+        self.watches_batches = save_freq != "epoch"
         self._epoch = 0
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -187,6 +188,7 @@ class BackupAndRestore(Callback):
         self.double_checkpoint = double_checkpoint
         self.delete_checkpoint = delete_checkpoint
         self._every = _Every(save_freq)
+        self.watches_batches = save_freq != "epoch"
         self._path = os.path.join(self.backup_dir, "state.npz")
         self._previous = os.path.join(self.backup_dir, "previous.npz")
 

@@ -62,6 +62,7 @@ class OrbaxCheckpoint(Monitor):
         self.save_on_background = save_on_background
         self.save_weights_only = save_weights_only
         self._every = _Every(save_freq)
+        self.watches_batches = save_freq != "epoch"
         self._checkpointer: Any = None
         self._pending: list = []
 

@@ -15,6 +15,8 @@ class ProgbarLogger(Callback):
     "auto" is the bar, `verbose=2` a line an epoch.
     """
 
+    watches_batches = False
+
     def __init__(self):
         super().__init__()
         self.progbar = None

@@ -67,6 +67,7 @@ class TensorBoard(Callback):
         if update_freq != "epoch":
             self.update_freq = positive_int("update_freq", self.update_freq, self)
         self.profile_batch = _first_and_last(profile_batch, self)
+        self.watches_batches = update_freq != "epoch" or self.profile_batch[0] > 0
         self.embeddings_freq = embeddings_freq
         self.embeddings_metadata = embeddings_metadata
         self._files: dict[str, events.EventFile] = {}
