@@ -124,10 +124,10 @@ class RandomInitializer(Initializer):
             raise argument_error("seed", "be an integer, a SeedGenerator or None", seed, type(self))
         # `seed` stays as given, so that a copy made from the config picks its own.
         self.seed = seed
-        self._source = make_default_seed() if seed is None else seed
+        self._seed_source = make_default_seed() if seed is None else seed
 
-    def _key(self):
-        return draw_seed(self._source)
+    def _random_key(self):
+        return draw_seed(self._seed_source)
 
     def _dtype(self, dtype) -> str:
         dtype = standardize_dtype(dtype)
@@ -157,7 +157,7 @@ class RandomNormal(RandomInitializer):
 
     def __call__(self, shape, dtype=None):
         dtype = self._dtype(dtype)
-        return sample(jax.random.normal, self._key(), shape, dtype, self.stddev, self.mean)
+        return sample(jax.random.normal, self._random_key(), shape, dtype, self.stddev, self.mean)
 
 
 class TruncatedNormal(RandomInitializer):
@@ -176,7 +176,7 @@ class TruncatedNormal(RandomInitializer):
 
     def __call__(self, shape, dtype=None):
         dtype = self._dtype(dtype)
-        return sample(_truncated_normal, self._key(), shape, dtype, self.stddev, self.mean)
+        return sample(_truncated_normal, self._random_key(), shape, dtype, self.stddev, self.mean)
 
 
 class RandomUniform(RandomInitializer):
@@ -195,7 +195,7 @@ class RandomUniform(RandomInitializer):
 
     def __call__(self, shape, dtype=None):
         bounds = {"minval": self.minval, "maxval": self.maxval}
-        return sample(jax.random.uniform, self._key(), shape, self._dtype(dtype), **bounds)
+        return sample(jax.random.uniform, self._random_key(), shape, self._dtype(dtype), **bounds)
 
 
 class VarianceScaling(RandomInitializer):
@@ -244,7 +244,7 @@ class VarianceScaling(RandomInitializer):
         fan_in, fan_out = fans(shape, self.input_axes, self.output_axes)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, fan)
-        key = self._key()
+        key = self._random_key()
         if self.distribution == "truncated_normal":
             stddev = math.sqrt(variance) / _TRUNCATED_STDDEV
             return sample(_truncated_normal, key, shape, dtype, stddev)
@@ -347,7 +347,9 @@ class Orthogonal(RandomInitializer):
         dtype = self._dtype(dtype)
         rows, columns = math.prod(shape[:-1]), shape[-1]
         tall = (max(rows, columns), min(rows, columns))
-        q, r = jnp.linalg.qr(jax.random.normal(self._key(), tall, jnp.promote_types(dtype, "f4")))
+        q, r = jnp.linalg.qr(
+            jax.random.normal(self._random_key(), tall, jnp.promote_types(dtype, "f4"))
+        )
         # The sign of r's diagonal makes the distribution uniform over orthogonal matrices.
         q = q * jnp.sign(jnp.diag(r))
         return self.gain * jnp.reshape(q.T if rows < columns else q, shape).astype(dtype)

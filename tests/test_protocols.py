@@ -5,6 +5,7 @@ import json
 import pickle
 
 import jax
+import keras
 import numpy as np
 import pytest
 
@@ -320,6 +321,61 @@ def test_a_subclass_gets_the_name_of_a_plain_policy():
         again = Noting.from_config(layers.Dense(2, dtype=dtype).get_config())
         assert again.dtype_policy.name == dtype
     assert given[0] == "bfloat16" and isinstance(given[1], kerata.DTypePolicy)
+
+
+# Private names that users' classes are likely to have are free, or taken in Keras, too.
+
+LIKELY = """accumulate activation adapter add attend attention averaged backbone batch bias bind
+    block build cache cast classifier clip compute config convert count data decoder dense depth dim
+    dropout embed embedding encode encoder excluded features filters flag forward frozen gate get
+    graph head heads hidden index init inner inputs is_adapted keep kernel key label layer learn
+    leaves length linear locked logits loss_fn mask memory mode model momentum network noise norm
+    normalize note optimizer options outputs own params parse pool prefix process project
+    projection proj query random rate rebuild refuse reset sample scale scope settings shape size
+    slots source split stack state states stem step_count store table target teacher temperature
+    tokens training transform update value values velocity vocabulary weights width""".split()
+MAKERS = {
+    "Model": lambda k: k.Model(),
+    "Sequential": lambda k: k.Sequential([k.layers.Dense(2)]),
+    "Dense": lambda k: k.layers.Dense(2),
+    "LSTM": lambda k: k.layers.LSTM(2),
+    "MultiHeadAttention": lambda k: k.layers.MultiHeadAttention(2, 2),
+    "Normalization": lambda k: k.layers.Normalization(),
+    "Mean": lambda k: k.metrics.Mean(),
+    "Huber": lambda k: k.losses.Huber(),
+    "Adam": lambda k: k.optimizers.Adam(),
+    "HeNormal": lambda k: k.initializers.HeNormal(),
+    "Callback": lambda k: k.callbacks.Callback(),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_likely_private_names_are_free(name):
+    taken = {f"_{word}" for word in LIKELY} & set(dir(MAKERS[name](kerata)))
+    assert taken <= set(dir(MAKERS[name](keras)))
+
+
+def test_a_model_with_likely_names():
+    class Graphs(kerata.Model):
+        def __init__(self):
+            super().__init__()
+            self._graph = {"edges": [(0, 1)]}
+            self._stack = self._own = self._frozen = self._locked = True
+            self._leaves = [layers.Dense(1)]
+
+        def _convert(self, x, y, z):
+            return x
+
+        def _bind(self):
+            return self
+
+        def call(self, inputs):
+            return self._leaves[0](self._convert(inputs, 0, 0))
+
+    model = Graphs()
+    model.compile("sgd", "mse")
+    model.fit(X, Y, verbose=0)
+    assert not model.is_functional and len(model.weights) == 2
 
 
 # Building and compiling from configs.

@@ -165,7 +165,7 @@ class Distiller(Model):
 
 def _extractor(model, names) -> Functional:
     """Return a model of the same layers that returns the outputs, under "", and those of layers."""
-    graph = model._graph
+    graph = model._function_graph
     if graph is None:
         raise ValueError(
             f"{model._title()} must be functional, or Sequential and built, for its layers' "
@@ -178,7 +178,7 @@ def _extractor(model, names) -> Functional:
 
 def _check_compatible(teacher, student) -> None:
     """Check that two models, as far as they are built, take and return the same shapes."""
-    graphs = teacher._graph, student._graph
+    graphs = teacher._function_graph, student._function_graph
     for what in ("inputs", "outputs") if all(graphs) else ():
         pair = [[x.shape for x in getattr(graph, what)] for graph in graphs]
         known = [[d for shape in shapes for d in (len(shape), *shape)] for shapes in pair]

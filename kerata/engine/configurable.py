@@ -86,7 +86,9 @@ class Configurable:
         return cls(**config)
 
     def __repr__(self) -> str:
-        cls, (args, kwargs) = next(iter(vars(self).get("_arguments", {}).items()), (None, ((), {})))
+        cls, (args, kwargs) = next(
+            iter(vars(self).get("_init_arguments", {}).items()), (None, ((), {}))
+        )
         given: dict = kwargs
         if cls is not None:
             with contextlib.suppress(TypeError):
@@ -101,7 +103,7 @@ class Configurable:
         A class with a `get_config` of its own answers for its arguments itself, and asks with
         `super().get_config()` for those of the next class.
         """
-        recorded = vars(self).get("_arguments", {})
+        recorded = vars(self).get("_init_arguments", {})
         cls: Any
         for cls in type(self).__mro__:
             if "get_config" not in cls.__dict__ and cls in recorded:
@@ -138,7 +140,7 @@ def _recording(cls: type, init):
         if cls.__module__.startswith("kerata."):
             args = tuple(map(_plain, args))
             kwargs = {name: _plain(value) for name, value in kwargs.items()}
-        self.__dict__.setdefault("_arguments", {}).setdefault(cls, (args, kwargs))
+        self.__dict__.setdefault("_init_arguments", {}).setdefault(cls, (args, kwargs))
         init(self, *args, **kwargs)
 
     return __init__

@@ -19,7 +19,7 @@ def effective_weight(name: str):
         variable = self.__dict__.get(f"_{name}")
         if variable is not None and not self._is_quantized and not self.lora_enabled:
             return variable
-        if not self.__dict__.get("_adapted"):
+        if not self.__dict__.get("_adapted_weights"):
             raise AttributeError(
                 f"{self._title()} has no `{name}` yet: it is not built.\n"
                 "Call it on data, or build(input_shape)."
@@ -64,7 +64,7 @@ class Adaptable(Layer):
         name = name or self.adapted
         weight = {"name": name, "shape": tuple(shape), "equation": equation, **layout}
         weight.setdefault("attribute", f"_{name}")
-        self._adapted = [*self.__dict__.get("_adapted", ()), weight]
+        self._adapted_weights = [*self.__dict__.get("_adapted_weights", ()), weight]
         mode = self.quantization_mode if equation else None
         if mode is not None:
             from kerata.quantizers import adapter
@@ -134,11 +134,11 @@ class Adaptable(Layer):
         return config
 
     @property
-    def _is_adapted(self) -> bool:
+    def _has_adapters(self) -> bool:
         return self._is_quantized or self.lora_enabled
 
     def _in_files(self):
-        if not self._is_adapted:
+        if not self._has_adapters:
             return super()._in_files()
         from kerata.quantizers import adapter
 
@@ -146,7 +146,7 @@ class Adaptable(Layer):
 
     def save_own_variables(self, store) -> None:
         """Write the weight, with what LoRA added to it, and the other variables."""
-        if not self._is_adapted:
+        if not self._has_adapters:
             super().save_own_variables(store)
             return
         from kerata.quantizers import adapter
@@ -159,7 +159,7 @@ class Adaptable(Layer):
     def load_own_variables(self, store) -> None:
         """Read what `save_own_variables` wrote; LoRA begins anew from there."""
         super().load_own_variables(store)
-        if self._is_adapted:
+        if self._has_adapters:
             from kerata.quantizers import adapter
 
             adapter.loaded(self)

@@ -62,7 +62,7 @@ class Building:
 
     def _finish_build(self):
         self.built = True
-        self.__dict__["_locked"] = True
+        self.__dict__["_state_locked"] = True
 
     def _build_for(self, arguments: dict):
         """Build the layer, if it is not, for the tensors among a call's arguments."""
@@ -163,7 +163,7 @@ class Building:
         from kerata import constraints, initializers, regularizers
 
         self._check_super_called()
-        if self.__dict__.get("_locked"):
+        if self.__dict__.get("_state_locked"):
             raise self._locked_error(f"add_weight(name={name!r})")
         if args and isinstance(args[0], str):
             raise ValueError(
@@ -210,14 +210,14 @@ class Building:
     @contextlib.contextmanager
     def _unlocked(self):
         """Let variables be added to the built layer, under its path, in the `with` block."""
-        locked = self.__dict__.get("_locked", False)
-        self.__dict__["_locked"] = False
+        locked = self.__dict__.get("_state_locked", False)
+        self.__dict__["_state_locked"] = False
         parent = self.path.rpartition("/")[0]
         try:
             with scopes.name_scope(self.name, caller=self, override_parent=parent):
                 yield
         finally:
-            self.__dict__["_locked"] = locked
+            self.__dict__["_state_locked"] = locked
 
     def _remove_weight(self, attribute: str) -> None:
         """Take a variable away from the layer."""

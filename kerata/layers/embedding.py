@@ -86,7 +86,7 @@ class Embedding(Adaptable):
     def call(self, inputs):
         rows = inputs if is_int(inputs.dtype) else inputs.astype("int32")
         self._check_range(rows)
-        if not self._is_adapted:
+        if not self._has_adapters:
             return embedding_lookup(self.embeddings.value, rows).astype(self.compute_dtype)
         from kerata.quantizers import adapter
 

@@ -47,7 +47,7 @@ class InputLayer(Layer):
             batch_shape = kwargs.pop("batch_input_shape")
         kwargs.pop("trainable", None)
         if kwargs:
-            self._refuse(kwargs)
+            self._refuse_keywords(kwargs)
         if shape is not None:
             shape = _as_shape("shape", shape, self)
         if batch_shape is not None:

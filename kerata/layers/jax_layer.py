@@ -82,7 +82,7 @@ class JaxLayer(Layer):
         self.params = self.state = None
         self._input_dtypes: list = []
         if params is not None or state is not None or init_fn is None:
-            self._keep(params, state)
+            self._keep_variables(params, state)
             self.built = True
 
     def _variables(self, what, values, trainable):
@@ -105,7 +105,7 @@ class JaxLayer(Layer):
 
         return jax.tree_util.tree_map_with_path(variable, values)
 
-    def _keep(self, params, state):
+    def _keep_variables(self, params, state):
         self.params = self._variables("params", params, True)
         self.state = self._variables("state", state, False)
 
@@ -129,7 +129,7 @@ class JaxLayer(Layer):
             "training": True,
         }
         made = self.init_fn(*(found[name] for name in self._init_takes))
-        self._keep(*(made if "state" in self._takes else (made, None)))
+        self._keep_variables(*(made if "state" in self._takes else (made, None)))
 
     def call(self, inputs, training=False):
         found = {

@@ -100,7 +100,7 @@ class Layer(Building, State, Operation):
         self._path: str | None = None
         self._given_shape = self._legacy_shape(kwargs)
         if kwargs:
-            self._refuse(kwargs)
+            self._refuse_keywords(kwargs)
 
     @staticmethod
     def _legacy_shape(kwargs):
@@ -112,7 +112,7 @@ class Layer(Building, State, Operation):
             return (batch_size, *kwargs.pop("input_shape"))
         return kwargs.pop("batch_input_shape", None)
 
-    def _refuse(self, kwargs):
+    def _refuse_keywords(self, kwargs):
         known = [p for p in inspect.signature(type(self).__init__).parameters if p != "self"]
         known += ["name", "dtype", "trainable", "activity_regularizer"]
         hints = [c for k in kwargs for c in nearest(k, known, n=1)]
@@ -132,13 +132,13 @@ class Layer(Building, State, Operation):
         self._check_super_called()
         signature = calling.call_signature(type(self).call)
         training = self._resolve_training(signature, kwargs, args)
-        arguments, rest = self._bind(signature, args, kwargs)
+        arguments, rest = self._bind_call(signature, args, kwargs)
         symbolic = is_symbolic(arguments, rest)
         self._check_positional(signature, args)
         try:
             if self.convert_inputs:
                 arguments = {
-                    k: self._convert(v, k == signature.first) for k, v in arguments.items()
+                    k: self._convert_argument(v, k == signature.first) for k, v in arguments.items()
                 }
             masks = calling.mask_arguments(signature, arguments)
             previous = arguments.get("mask")
@@ -174,7 +174,7 @@ class Layer(Building, State, Operation):
                         self.add_loss(penalty / max(1, x.shape[0]) if x.ndim else penalty)
             self._attach_masks(_first(arguments), previous, outputs)
         except Exception as error:
-            self._note(error, arguments)
+            self._note_call(error, arguments)
             raise
         return outputs
 
@@ -201,7 +201,7 @@ class Layer(Building, State, Operation):
             given = signature.training_default
         return bool(given) if isinstance(given, (int, np.bool_)) else given
 
-    def _bind(self, signature, args, kwargs) -> tuple[dict, dict]:
+    def _bind_call(self, signature, args, kwargs) -> tuple[dict, dict]:
         """Return the call's arguments by name, and those that go to its `**kwargs`."""
         try:
             bound = signature.signature.bind(*args, **kwargs)
@@ -216,7 +216,7 @@ class Layer(Building, State, Operation):
                 rest = arguments.pop(name)
         return arguments, rest
 
-    def _convert(self, value, first: bool):
+    def _convert_argument(self, value, first: bool):
         """Return an argument with its tensors in the compute dtype.
 
         The first argument may also hold numbers and lists of numbers.
@@ -269,8 +269,11 @@ class Layer(Building, State, Operation):
     def _call_as_configured(self, *args, **kwargs):
         """Run `call` as `__call__` would on arrays: inputs and variables in the compute dtype."""
         first, *others = args or (None,)
-        args = (self._convert(first, True), *(self._convert(x, False) for x in others))[: len(args)]
-        kwargs = {name: self._convert(value, False) for name, value in kwargs.items()}
+        args = (
+            self._convert_argument(first, True),
+            *(self._convert_argument(x, False) for x in others),
+        )[: len(args)]
+        kwargs = {name: self._convert_argument(value, False) for name, value in kwargs.items()}
         with training_scope(calls.training), scopes.AutocastScope(self._autocast_dtype()):
             return self.call(*args, **kwargs)
 
@@ -325,7 +328,7 @@ class Layer(Building, State, Operation):
         """Return a built copy, so that asking for a shape leaves the layer as it is."""
         twin = copy.deepcopy(self)
         signature = calling.call_signature(type(self).call)
-        arguments, _ = twin._bind(signature, args, kwargs)
+        arguments, _ = twin._bind_call(signature, args, kwargs)
         with twin._open_name_scope():
             twin._build_for(arguments)
         return twin
@@ -357,7 +360,7 @@ class Layer(Building, State, Operation):
                 if mask is not None and get_mask(x) is None:
                     set_mask(x, mask)
 
-    def _note(self, error, arguments):
+    def _note_call(self, error, arguments):
         """Add to an exception which layer it comes from, and the shapes it was called with."""
         if not getattr(error, "_noted", False):
             with contextlib.suppress(Exception):
@@ -379,7 +382,7 @@ class Layer(Building, State, Operation):
                 f"self.{name} = self.add_weight(..., trainable=False), and in `call` use "
                 f"self.{name}.assign(value)."
             )
-        if self.__dict__.get("_locked") and name not in self.untracked:
+        if self.__dict__.get("_state_locked") and name not in self.untracked:
             if self.__dict__.get(name) is not value and tracking.holds_state(value, Layer):
                 held = set(map(id, tracking.parts(list(vars(self).values()))))
                 new = [x for x in tracking.parts(value) if id(x) not in held]

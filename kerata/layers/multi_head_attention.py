@@ -26,7 +26,7 @@ class _HeadedAttention(Layer):
 
     config_exclude = (*Layer.config_exclude, "flash_attention")
 
-    def _keep(self, arguments: dict) -> None:
+    def _keep_arguments(self, arguments: dict) -> None:
         keep_rules(self, arguments)
         self.dropout = probability("dropout", arguments["dropout"], self)
         self.use_bias, self.use_gate = arguments["use_bias"], arguments["use_gate"]
@@ -50,7 +50,7 @@ class _HeadedAttention(Layer):
             config["dtype"] = serialize(DTypePolicyMap(self.dtype_policy, inside))
         return config
 
-    def _dense(self, name, equation, output_shape, bias_axes, activation=None):
+    def _einsum_projection(self, name, equation, output_shape, bias_axes, activation=None):
         """Make a projection, with rules for its weights that are like this layer's."""
         rules = {}
         for weight in ("kernel", "bias"):
@@ -80,7 +80,7 @@ class _HeadedAttention(Layer):
         axes, (inner, *outer) = _LETTERS[: len(shape) - 1], _LETTERS[len(shape) - 1 :][:3]
         equation = f"{axes}{inner},{inner}{''.join(outer)}->{axes}{''.join(outer)}"
         wanted = (*[None] * (len(shape) - 2), heads, width)
-        layer = self._dense(name, equation, wanted, "".join(outer), activation)
+        layer = self._einsum_projection(name, equation, wanted, "".join(outer), activation)
         layer.build(shape)
         return layer
 
@@ -90,22 +90,24 @@ class _HeadedAttention(Layer):
         inner = _LETTERS[rank - 1 : rank + 1]
         outer = _LETTERS[rank + 1 :][: len(output_shape)]
         wanted = (*[None] * (rank - 2), *output_shape)
-        layer = self._dense(name, f"{axes}{inner},{inner}{outer}->{axes}{outer}", wanted, outer)
+        layer = self._einsum_projection(
+            name, f"{axes}{inner},{inner}{outer}->{axes}{outer}", wanted, outer
+        )
         layer.build((*[None] * (rank - 1), heads, width))
         return layer
 
-    def _make_dropout(self):
+    def _make_score_dropout(self):
         """Make the layer that holds the random state."""
         return Dropout(self.dropout, dtype=self.dtype_policy, seed=self.seed)
 
-    def _check_shapes(self, query_shape, value_shape, key_shape):
+    def _check_three_shapes(self, query_shape, value_shape, key_shape):
         if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
             raise ValueError(
                 f"{self._title()}: `value` and `key` must have the same shape but for the last "
                 f"axis.\nReceived: value {tuple(value_shape)}, key {tuple(key_shape)}"
             )
 
-    def _attend(self, query, key, value, mask, is_causal, training, return_scores):
+    def _attend_masked(self, query, key, value, mask, is_causal, training, return_scores):
         """Call `_compute_attention`, which a subclass may have written for masks alone."""
         options = {"training": training}
         accepted = inspect.signature(self._compute_attention).parameters
@@ -149,7 +151,9 @@ class _HeadedAttention(Layer):
         options |= {"rate": self.dropout, "seed": seed, "flash": self.flash_attention}
         return kernels.attention(query, key, value, **options), None
 
-    def _mask(self, attention_mask, query_mask, value_mask, key_mask, axes=(1,), lengths=None):
+    def _joint_mask(
+        self, attention_mask, query_mask, value_mask, key_mask, axes=(1,), lengths=None
+    ):
         """Join the masks; return booleans that broadcast to `(batch, *targets, *sources)`, or None.
 
         Args:
@@ -273,7 +277,7 @@ class MultiHeadAttention(_HeadedAttention):
         if attention_axes is not None:
             attention_axes = axis_tuple(attention_axes, self, "attention_axes")
         self.attention_axes = attention_axes
-        self._keep(locals())
+        self._keep_arguments(locals())
 
     @property
     def output_shape(self):
@@ -308,7 +312,7 @@ class MultiHeadAttention(_HeadedAttention):
                 f"{self._title()}: inputs must have the same rank, 3 or more.\nReceived: query "
                 f"{tuple(query_shape)}, value {tuple(value_shape)}, key {tuple(key_shape)}"
             )
-        self._check_shapes(query_shape, value_shape, key_shape)
+        self._check_three_shapes(query_shape, value_shape, key_shape)
         axes = self.attention_axes or tuple(range(1, rank - 1))
         if not all(0 < (a % rank) < rank - 1 and -rank <= a < rank for a in axes):
             must = f"be between the first and the last axis of inputs of rank {rank}"
@@ -321,7 +325,7 @@ class MultiHeadAttention(_HeadedAttention):
             gate = activations.sigmoid
             self._gate_dense = self._project_to_heads("gate", query_shape, heads, width, gate)
         self._value_dense = self._project_to_heads("value", value_shape, heads, width)
-        self._dropout_layer = self._make_dropout()
+        self._dropout_layer = self._make_score_dropout()
         output_shape = self._output_shape or (known_dim(query_shape, -1, self),)
         self._output_dense = self._project_from_heads(
             "attention_output", rank, heads, width, output_shape
@@ -346,14 +350,14 @@ class MultiHeadAttention(_HeadedAttention):
         value = self._value_dense(value)
         axes = self.attention_axes
         lengths = [math.prod(x.shape[a] for a in axes) for x in (query, key)]
-        mask = self._mask(attention_mask, query_mask, value_mask, key_mask, axes, lengths)
+        mask = self._joint_mask(attention_mask, query_mask, value_mask, key_mask, axes, lengths)
         plain = len(axes) == 1 and query.ndim == 4
         if plain:
             mask = mask if mask is None or mask.ndim != 3 else mask[:, None]
             inputs = query, key, value
         else:
             inputs, mask = _flatten(query, key, value, mask, axes)
-        found, scores = self._attend(
+        found, scores = self._attend_masked(
             *inputs, mask, use_causal_mask, training, return_attention_scores
         )
         if not plain:
@@ -467,7 +471,7 @@ class GroupedQueryAttention(_HeadedAttention):
             must = f"divide num_query_heads={num_query_heads}"
             raise argument_error("num_key_value_heads", must, num_key_value_heads, self)
         self.num_repeats = self.num_query_heads // self.num_key_value_heads
-        self._keep(locals())
+        self._keep_arguments(locals())
 
     def build(self, query_shape, value_shape, key_shape=None):
         key_shape = value_shape if key_shape is None else key_shape
@@ -477,7 +481,7 @@ class GroupedQueryAttention(_HeadedAttention):
                     f"{self._title()} needs inputs (batch, length, features).\n"
                     f"Received: {name} of shape {tuple(shape)}"
                 )
-        self._check_shapes(query_shape, value_shape, key_shape)
+        self._check_three_shapes(query_shape, value_shape, key_shape)
         heads, groups, width = self.num_query_heads, self.num_key_value_heads, self.head_dim
         self._query_dense = self._project_to_heads("query", query_shape, heads, width)
         self._key_dense = self._project_to_heads("key", key_shape, groups, width)
@@ -485,7 +489,7 @@ class GroupedQueryAttention(_HeadedAttention):
             gate = activations.sigmoid
             self._gate_dense = self._project_to_heads("gate", query_shape, heads, width, gate)
         self._value_dense = self._project_to_heads("value", value_shape, groups, width)
-        self._dropout_layer = self._make_dropout()
+        self._dropout_layer = self._make_score_dropout()
         self._output_dense = self._project_from_heads(
             "attention_output", 3, heads, width, (query_shape[-1],)
         )
@@ -505,11 +509,11 @@ class GroupedQueryAttention(_HeadedAttention):
     ):
         key = value if key is None else key
         lengths = query.shape[1], key.shape[1]
-        mask = self._mask(attention_mask, query_mask, value_mask, key_mask, (1,), lengths)
+        mask = self._joint_mask(attention_mask, query_mask, value_mask, key_mask, (1,), lengths)
         mask = mask[:, None] if mask is not None and mask.ndim == 3 else mask
         gate = self._gate_dense(query) if self.use_gate else None
         inputs = self._query_dense(query), self._key_dense(key), self._value_dense(value)
-        found, scores = self._attend(
+        found, scores = self._attend_masked(
             *inputs, mask, use_causal_mask, training, return_attention_scores
         )
         found = found if gate is None else found * gate

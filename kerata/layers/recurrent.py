@@ -153,16 +153,16 @@ class RNN(Layer):
                     f"{self._title()} is stateful: every batch must have the batch size that it "
                     f"was built for, {known}.\nReceived: a batch of {batch_size} samples"
                 )
-            return tree.map_structure(self._cast, self.states)
+            return tree.map_structure(self._cast_state, self.states)
         given = list(given) if tree.is_nested(given) else [given]
         if len(given) != len(self.state_size):
             raise ValueError(
                 f"{self._title()} needs {len(self.state_size)} initial states, of sizes "
                 f"{self.state_size}.\nReceived: {len(given)} in `initial_state`"
             )
-        return tree.map_structure(self._cast, given)
+        return tree.map_structure(self._cast_state, given)
 
-    def _cast(self, state):
+    def _cast_state(self, state):
         return jnp.asarray(state, self.compute_dtype)
 
     def run(self, inputs, states, mask, training, **options):
@@ -237,7 +237,7 @@ class _UsualRNN(RNN):
     def _cell_parameters(cls) -> list[str]:
         return [n for n in inspect.signature(cls.cell_class).parameters if n != "kwargs"]
 
-    def _keep(self, name: str, arguments: dict) -> None:
+    def _keep_arguments(self, name: str, arguments: dict) -> None:
         """Make the cell and begin, from `locals()` of `__init__`."""
         kwargs = arguments["kwargs"]
         kwargs.pop("implementation", None)  # of older programs
@@ -326,7 +326,7 @@ class SimpleRNN(_UsualRNN):
         seed=None,
         **kwargs,
     ):
-        self._keep("simple_rnn_cell", locals())
+        self._keep_arguments("simple_rnn_cell", locals())
 
 
 class LSTM(_UsualRNN):
@@ -402,7 +402,7 @@ class LSTM(_UsualRNN):
         use_cudnn="auto",
         **kwargs,
     ):
-        self._keep("lstm_cell", locals())
+        self._keep_arguments("lstm_cell", locals())
         self.use_cudnn = use_cudnn
 
 
@@ -481,5 +481,5 @@ class GRU(_UsualRNN):
         use_cudnn="auto",
         **kwargs,
     ):
-        self._keep("gru_cell", locals())
+        self._keep_arguments("gru_cell", locals())
         self.use_cudnn = use_cudnn

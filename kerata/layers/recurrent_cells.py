@@ -72,13 +72,13 @@ def dropping_alike(cell) -> Iterator[None]:
 class _UsualCell(DropoutCell):
     """What the three usual cells have in common: three weights, `gates` times as wide as `units`.
 
-    Subclasses keep their arguments with `_keep`, and write `step`.
+    Subclasses keep their arguments with `_keep_arguments`, and write `step`.
     """
 
     gates = 1
     states = 1
 
-    def _keep(self, arguments: dict) -> None:
+    def _keep_arguments(self, arguments: dict) -> None:
         self.units = positive_int("units", arguments["units"], self)
         for name in ("activation", "recurrent_activation"):
             if name in arguments:
@@ -201,7 +201,7 @@ class SimpleRNNCell(_UsualCell):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self._keep(locals())
+        self._keep_arguments(locals())
 
     def call(self, sequence, states, training=False):
         return super().call(sequence, states, training)
@@ -282,7 +282,7 @@ class LSTMCell(_UsualCell):
     ):
         super().__init__(**kwargs)
         self.unit_forget_bias = unit_forget_bias
-        self._keep(locals())
+        self._keep_arguments(locals())
 
     def _add_bias(self, width):
         initializer = self.bias_initializer
@@ -375,7 +375,7 @@ class GRUCell(_UsualCell):
     ):
         super().__init__(**kwargs)
         self.reset_after = bool(reset_after)
-        self._keep(locals())
+        self._keep_arguments(locals())
 
     def _add_bias(self, width):
         return self.add_weight(name="bias", shape=(2, width) if self.reset_after else (width,))

@@ -42,7 +42,7 @@ class ConvLSTMCell(LSTMCell):
         self.padding = padding_name(arguments["padding"], self)
         self.data_format = settings.data_format(arguments["data_format"], self)
         self.unit_forget_bias = arguments["unit_forget_bias"]
-        self._keep({**arguments, "units": self.filters})
+        self._keep_arguments({**arguments, "units": self.filters})
         self._channel_axis = 1 if self.data_format == "channels_first" else rank + 1
         self._step_shape: tuple = ()
 
@@ -168,7 +168,7 @@ class _ConvLSTM(_UsualRNN):
         stateful=False,
         **kwargs,
     ):
-        self._keep("conv_lstm_cell", {**locals(), "rank": self.rank})
+        self._keep_arguments("conv_lstm_cell", {**locals(), "rank": self.rank})
         self.input_spec = InputSpec(ndim=self.rank + 3)
 
 

@@ -15,7 +15,7 @@ class State:
         (
             "_inbound_nodes",
             "_outbound_nodes",
-            "_arguments",
+            "_init_arguments",
             "_build_shapes",
             "_compiled_methods",
             "_losses",
@@ -27,19 +27,19 @@ class State:
     _trainable: bool
     built: bool
     # Variables that stay frozen when the layer is made trainable.
-    _frozen: tuple = ()
+    _stays_frozen: tuple = ()
 
     def __getstate__(self):
         # Compiled methods belong to this very object.
         return {k: v for k, v in vars(self).items() if k != "_compiled_methods"}
 
-    def _leaves(self):
+    def _state_leaves(self):
         return tracking.attributes(self, self.untracked)
 
     @property
     def _layers(self) -> list:
         """The layers directly inside."""
-        return [x for x in self._leaves() if isinstance(x, State) and x is not self]
+        return [x for x in self._state_leaves() if isinstance(x, State) and x is not self]
 
     def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list:
         found: dict = {}
@@ -59,21 +59,21 @@ class State:
     @property
     def _seed_generators(self) -> list[SeedGenerator]:
         """The seed generators directly inside."""
-        return [x for x in self._leaves() if isinstance(x, SeedGenerator)]
+        return [x for x in self._state_leaves() if isinstance(x, SeedGenerator)]
 
-    def _own(self) -> list[Variable]:
+    def _own_state(self) -> list[Variable]:
         """This layer's own variables, those made to be trained first.
 
         The order does not change when a layer is frozen: saved files follow it.
         """
-        found = [x for x in self._leaves() if isinstance(x, Variable)]
+        found = [x for x in self._state_leaves() if isinstance(x, Variable)]
         return sorted(found, key=lambda v: not v.made_trainable)
 
     @property
     def variables(self) -> list[Variable]:
         """All variables, random seeds included."""
-        found = self._own()
-        found += [x.state for x in self._leaves() if isinstance(x, SeedGenerator)]
+        found = self._own_state()
+        found += [x.state for x in self._state_leaves() if isinstance(x, SeedGenerator)]
         for layer in self._layers:
             found += layer.variables
         return tracking.unique(found)
@@ -81,7 +81,7 @@ class State:
     @property
     def weights(self) -> list[Variable]:
         """All variables but random seeds."""
-        found = self._own()
+        found = self._own_state()
         for layer in self._layers:
             found += layer.weights
         return tracking.unique(found)
@@ -96,7 +96,7 @@ class State:
         """The identities of the variables that training changes: those of frozen layers are not."""
         if not self.trainable:
             return set()
-        found = {id(v) for v in self._own() if v.trainable}
+        found = {id(v) for v in self._own_state() if v.trainable}
         return found.union(*(layer._trained_ids() for layer in self._layers))
 
     @property
@@ -120,7 +120,7 @@ class State:
     @property
     def metrics(self) -> list:
         """The metrics of the layer and of those inside."""
-        found = [x for x in self._leaves() if tracking.is_metric(x)]
+        found = [x for x in self._state_leaves() if tracking.is_metric(x)]
         for layer in self._layers:
             found += layer.metrics
         return tracking.unique(found)
@@ -139,8 +139,8 @@ class State:
     def trainable(self, value):
         value = bool(value)
         self._trainable = value
-        frozen = set(map(id, self._frozen))
-        for v in self._own():
+        frozen = set(map(id, self._stays_frozen))
+        for v in self._own_state():
             if v.made_trainable and id(v) not in frozen:
                 v.trainable = value
         for layer in self._layers:
@@ -185,7 +185,7 @@ class State:
 
     def _in_files(self) -> list[Variable]:
         """The own variables that stand in files, in their order there."""
-        return self._own()
+        return self._own_state()
 
     def save_own_variables(self, store) -> None:
         """Write the layer's own variables (not those of layers inside) into a dict of arrays."""

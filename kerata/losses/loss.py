@@ -84,7 +84,7 @@ class Loss(Configurable):
             ValueError: if shapes do not fit.
         """
         mask = masks.get_mask(y_pred)
-        y_pred = tree.map_structure(self._cast, numbers_as_array(y_pred))
+        y_pred = tree.map_structure(self._cast_prediction, numbers_as_array(y_pred))
         y_true = tree.map_structure(self._cast_target, numbers_as_array(y_true))
         values = self.call(y_true, y_pred)
         mask = combine_masks(mask, masks.get_mask(values))
@@ -92,13 +92,13 @@ class Loss(Configurable):
             _refuse_vector_weights(self.name, sample_weight)
         return reduce_weighted(values, sample_weight, mask, self.reduction, self._dtype)
 
-    def _cast(self, x):
+    def _cast_prediction(self, x):
         return jnp.asarray(x, self._dtype)
 
     def _cast_target(self, x):
         if self.integer_targets and not is_float(standardize_dtype(jnp.asarray(x).dtype)):
             return jnp.asarray(x)
-        return self._cast(x)
+        return self._cast_prediction(x)
 
 
 def numbers_as_array(x):

@@ -131,7 +131,7 @@ class Metric(Configurable):
         Raises:
             ValueError: if there are more or fewer values than variables.
         """
-        with self._scope(metric_variables) as scope:
+        with self._values_scope(metric_variables) as scope:
             self.update_state(*args, **kwargs)
         return [scope.get_current_value(v) for v in self.variables]
 
@@ -141,7 +141,7 @@ class Metric(Configurable):
         Raises:
             ValueError: if there are more or fewer values than variables.
         """
-        with self._scope(metric_variables):
+        with self._values_scope(metric_variables):
             return self.result()
 
     def stateless_reset_state(self) -> list:
@@ -151,7 +151,7 @@ class Metric(Configurable):
             self.reset_state()
         return [scope.get_current_value(v) for v in variables]
 
-    def _scope(self, values):
+    def _values_scope(self, values):
         variables, values = self.variables, list(values)
         if len(values) != len(variables):
             raise ValueError(

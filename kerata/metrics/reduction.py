@@ -123,9 +123,9 @@ class Mean(Metric):
     def update_state(self, values, sample_weight=None):
         """Add `values`, of shape `(batch, …)` or one number."""
         mask = masks.get_mask(values)
-        self._add(numbers_as_array(values), sample_weight, mask)
+        self._add_to_mean(numbers_as_array(values), sample_weight, mask)
 
-    def _add(self, values, sample_weight, mask=None):
+    def _add_to_mean(self, values, sample_weight, mask=None):
         total, count = totals(values, sample_weight, self.dtype, mask)
         self.total.assign_add(total)
         self.count.assign_add(count)
@@ -172,7 +172,7 @@ class MeanMetricWrapper(Mean):
         if sample_weight is not None:
             # Keras lets an ignored class count, as a zero, where there are no weights.
             mask = combine_masks(mask, masks.get_mask(values))
-        self._add(values, sample_weight, mask)
+        self._add_to_mean(values, sample_weight, mask)
 
     def _config_value(self, name, value):
         # A function is written as Keras reads it: as a dict, not by its bare name.

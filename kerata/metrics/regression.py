@@ -83,7 +83,7 @@ class RootMeanSquaredError(Mean):
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add a batch of targets and predictions of one shape."""
         y_true, y_pred = aligned(y_true, jnp.asarray(y_pred, self.dtype), self.name)
-        self._add(jnp.square(y_pred - y_true), sample_weight)
+        self._add_to_mean(jnp.square(y_pred - y_true), sample_weight)
 
     def result(self):
         return jnp.sqrt(super().result())

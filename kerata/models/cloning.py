@@ -87,14 +87,14 @@ def _clone_sequential(model, make, input_tensors):
                 f"Received: {input_tensors!r}"
             )
         layers.insert(0, tensors[0])
-    elif model.__dict__.get("_input_layer") is not None:
-        first = model._input_layer
+    elif model.__dict__.get("_stack_input") is not None:
+        first = model._stack_input
         layers.insert(0, _fresh(first.output))
     return Sequential(layers, name=model.name, trainable=model.trainable)
 
 
 def _clone_functional(model, make, input_tensors, call_function):
-    graph = model._graph
+    graph = model._function_graph
     if input_tensors is None:
         fresh = list(map(_fresh, graph.inputs))
     else:

@@ -61,7 +61,7 @@ def graph_spec(model, inputs, training=None, mask=None):
 
     Each layer knows its unknown dimensions best.
     """
-    return _unpacked(model._graph.run(arranged(model, inputs), spec_of_call))
+    return _unpacked(model._function_graph.run(arranged(model, inputs), spec_of_call))
 
 
 def _unpacked(outputs):
@@ -107,12 +107,12 @@ def run_graph(model, inputs, mask=None):
         for x, m in zip(flat, tree.flatten(mask)):
             if m is not None and get_mask(x) is None:
                 set_mask(x, m)
-    return _unpacked(model._graph.run(flat))
+    return _unpacked(model._function_graph.run(flat))
 
 
 def cut_of(model) -> Cut | None:
     """Return where the graph of a model is cut before it is compiled, or None if it is not."""
-    graph = model._graph
+    graph = model._function_graph
     if graph is None:
         return None
     if not hasattr(graph, "cut"):
@@ -127,7 +127,7 @@ def cut_of(model) -> Cut | None:
 def _runs_on_host_inside(operation) -> bool:
     """Return whether an operation is a model to cut: nothing but a graph with host layers."""
     return (
-        getattr(operation, "_graph", None) is not None
+        getattr(operation, "_function_graph", None) is not None
         and operation._runs_its_graph()
         and operation.activity_regularizer is None
         and any(map(runs_on_host, operation._flatten_layers()))
@@ -153,7 +153,7 @@ def _inlined(operation, args, kwargs):
                 kwargs = {**kwargs, "training": training}
         return _inlined(inner, args, kwargs)
 
-    return _unpacked(operation._graph.run(flat, call))
+    return _unpacked(operation._function_graph.run(flat, call))
 
 
 def _with_mask(x, mask):
@@ -177,7 +177,7 @@ def arranged(model, inputs, as_given: bool = False) -> list:
     axis of size 1 at the end is added or taken away where that makes the rank fit. Arrays of
     NumPy become JAX's, unless they are wanted `as_given`.
     """
-    graph = model._graph
+    graph = model._function_graph
     wanted = graph.inputs
     if any(map(is_text, wanted)):
         inputs = text_arrays(graph.input, inputs)
@@ -319,7 +319,7 @@ def _fit(model, x, wanted, as_given=False):
 
 def graph_config(model) -> dict:
     """Return the config of a model with a graph: operations, their calls, inputs and outputs."""
-    graph = model._graph
+    graph = model._function_graph
     used = {id(node) for node in graph.nodes}
     places: dict[tuple[int, int], int] = {}  # (operation, its node) -> place among the used ones
     for operation in graph.operations:

@@ -32,7 +32,7 @@ class Model(Trainer, Layer):
         (3, 2)
     """
 
-    untracked = Layer.untracked | Trainer.untracked | {"_graph"}
+    untracked = Layer.untracked | Trainer.untracked | {"_function_graph"}
     # Each layer inside casts what it gets; a graph's inputs have dtypes of their own.
     convert_inputs = False
 
@@ -58,14 +58,14 @@ class Model(Trainer, Layer):
             )
         Layer.__init__(self, **kwargs)
         Trainer.__init__(self)
-        self._graph = graph
+        self._function_graph = graph
         self.built = graph is not None
         if graph is not None and not self.trainable:
             self.trainable = False  # so are the layers inside
 
     def __deepcopy__(self, memo):
         # Tensors and calls refer to each other all along a graph, and copying goes as deep.
-        graphs = [getattr(layer, "_graph", None) for layer in self._flatten_layers()]
+        graphs = [getattr(layer, "_function_graph", None) for layer in self._flatten_layers()]
         depth = 60 * sum(len(graph.nodes) for graph in graphs if graph is not None)
         limit = sys.getrecursionlimit()
         twin = memo[id(self)] = object.__new__(type(self))
@@ -78,7 +78,7 @@ class Model(Trainer, Layer):
 
     def call(self, inputs, training=None, mask=None):
         """Compute the outputs; subclasses write this."""
-        if self._graph is None:
+        if self._function_graph is None:
             raise NotImplementedError(f"{self._title()} must have a `call` method.")
         from kerata.models.functional import run_graph
 
@@ -87,7 +87,7 @@ class Model(Trainer, Layer):
     def _on_host(self):
         from kerata.models.functional import cut_of, on_host
 
-        if self._graph is None or not self._runs_its_graph() or cut_of(self) is None:
+        if self._function_graph is None or not self._runs_its_graph() or cut_of(self) is None:
             return None
         return functools.partial(on_host, self)
 
@@ -95,24 +95,24 @@ class Model(Trainer, Layer):
         return type(self).call is Model.call
 
     def _as_arrays(self, x):
-        return text_arrays(None if self._graph is None else self._graph.input, x)
+        return text_arrays(None if self._function_graph is None else self._function_graph.input, x)
 
     def _finished(self, outputs):
-        cut = getattr(self._graph, "cut", None)
+        cut = getattr(self._function_graph, "cut", None)
         return outputs if cut is None else cut.finish(outputs)
 
-    def _leaves(self):
-        if self._graph is not None:
-            yield from (o for o in self._graph.operations if isinstance(o, Layer))
-            inside = {id(o) for o in self._graph.operations}
-            yield from (x for x in super()._leaves() if id(x) not in inside)
+    def _state_leaves(self):
+        if self._function_graph is not None:
+            yield from (o for o in self._function_graph.operations if isinstance(o, Layer))
+            inside = {id(o) for o in self._function_graph.operations}
+            yield from (x for x in super()._state_leaves() if id(x) not in inside)
         else:
-            yield from super()._leaves()
+            yield from super()._state_leaves()
 
     @property
     def is_functional(self) -> bool:
         """Whether the model was made from symbolic tensors."""
-        return self._graph is not None
+        return self._function_graph is not None
 
     # Structure.
 
@@ -145,12 +145,12 @@ class Model(Trainer, Layer):
     @property
     def input(self):
         """The input tensors of a functional model, in their structure."""
-        return self._of_graph("input") if self._graph is not None else super().input
+        return self._of_graph("input") if self._function_graph is not None else super().input
 
     @property
     def output(self):
         """The output tensors of a functional model, in their structure."""
-        return self._of_graph("output") if self._graph is not None else super().output
+        return self._of_graph("output") if self._function_graph is not None else super().output
 
     @property
     def input_shape(self):
@@ -165,24 +165,24 @@ class Model(Trainer, Layer):
     @property
     def output_names(self) -> list[str] | None:
         """The names of the outputs of a functional model: those of the layers they come from."""
-        if self._graph is None:
+        if self._function_graph is None:
             return None
-        return [x._keras_history.operation.name for x in self._graph.outputs]
+        return [x._keras_history.operation.name for x in self._function_graph.outputs]
 
     @property
     def input_names(self) -> list[str] | None:
         """The names of the inputs of a functional model."""
-        if self._graph is None:
+        if self._function_graph is None:
             return None
-        return [x._keras_history.operation.name for x in self._graph.inputs]
+        return [x._keras_history.operation.name for x in self._function_graph.inputs]
 
     def _of_graph(self, what: str):
-        if self._graph is None:
+        if self._function_graph is None:
             raise AttributeError(
                 f"{self._title()} has no `{what}`: only functional models, and Sequential models "
                 "that are built, have."
             )
-        return getattr(self._graph, what)
+        return getattr(self._function_graph, what)
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Return a layer by its name or its place in `layers`.
@@ -375,19 +375,19 @@ class Model(Trainer, Layer):
         """Return the graph of a functional model; what it was made with, of any other."""
         from kerata.models.functional import graph_config, takes_a_graph
 
-        if self._graph is not None and takes_a_graph(type(self)):
+        if self._function_graph is not None and takes_a_graph(type(self)):
             return graph_config(self)
         return super().get_config()
 
     def get_build_config(self) -> dict | None:
         """Return what `build_from_config` needs to build a fresh model alike, or None."""
-        return super().get_build_config() if self._graph is None else {"input_shape": None}
+        return super().get_build_config() if self._function_graph is None else {"input_shape": None}
 
     def compute_output_spec(self, *args, **kwargs):
         """Return symbolic tensors with the shapes and dtypes of the outputs."""
         from kerata.models.functional import graph_spec
 
-        if self._graph is not None and type(self).call is Model.call:
+        if self._function_graph is not None and type(self).call is Model.call:
             return graph_spec(self, *args, **kwargs)
         return super().compute_output_spec(*args, **kwargs)
 

@@ -33,7 +33,7 @@ class Sequential(Model):
         (None, 2)
     """
 
-    untracked = Model.untracked | {"_input_layer"}
+    untracked = Model.untracked | {"_stack_input"}
     is_functional = False  # it has a graph, but also a list of layers that may change
 
     def __new__(cls, *args, **kwargs):
@@ -44,10 +44,10 @@ class Sequential(Model):
             must = "be a list of layers: Sequential([first, second])"
             raise argument_error("layers", must, layers, "Sequential", TypeError)
         super().__init__(trainable=trainable, name=name)
-        self._stack: list[Layer] = []
+        self._layer_stack: list[Layer] = []
         for layer in layers or ():
             self.add(layer, rebuild=False)
-        self._rebuild()
+        self._rebuild_graph()
 
     def add(self, layer, rebuild: bool = True) -> None:
         """Put a layer at the end.
@@ -77,22 +77,22 @@ class Sequential(Model):
                     f"{self._title()} takes layers.\n"
                     f"Received: {layer!r} of type {type(layer).__name__}{hint}"
                 )
-        first = self.__dict__.get("_input_layer")
+        first = self.__dict__.get("_stack_input")
         if isinstance(layer, InputLayer):
-            if self._stack or first is not None:
+            if self._layer_stack or first is not None:
                 raise ValueError(
                     f"{self._title()} has layers already: an Input() can only be the first.\n"
-                    f"Received: {layer.name!r} after {[x.name for x in self._stack]}"
+                    f"Received: {layer.name!r} after {[x.name for x in self._layer_stack]}"
                 )
-            self._input_layer = layer
+            self._stack_input = layer
             return
-        if any(layer.name == x.name for x in self._stack):
+        if any(layer.name == x.name for x in self._layer_stack):
             raise ValueError(
                 f"The layers of {self._title()} must have different names.\n"
                 f"Received: {layer.name!r} twice"
             )
-        if not self._stack and first is None and layer._given_shape is not None:
-            self._input_layer = InputLayer(batch_shape=layer._given_shape)
+        if not self._layer_stack and first is None and layer._given_shape is not None:
+            self._stack_input = InputLayer(batch_shape=layer._given_shape)
         parameters = call_signature(type(layer).call).signature.parameters.values()
         required = [
             p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
@@ -102,37 +102,40 @@ class Sequential(Model):
                 f"A layer of {self._title()} is called with one argument.\n"
                 f"Received: {layer.name!r}, whose `call` needs {required}"
             )
-        self.__dict__["_locked"] = False
+        self.__dict__["_state_locked"] = False
         self._forget_functions()
-        self._stack.append(layer)
+        self._layer_stack.append(layer)
         if rebuild:
-            self._rebuild()
+            self._rebuild_graph()
         else:
-            self._graph = None
+            self._function_graph = None
             self.built = False
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Remove the last layer, and return it."""
-        if not self._stack:
+        if not self._layer_stack:
             raise ValueError(f"{self._title()} has no layers to remove.")
         self._forget_functions()
-        layer = self._stack.pop()
+        layer = self._layer_stack.pop()
         self.built = False
-        self._graph = None
+        self._function_graph = None
         if rebuild:
-            self._rebuild()
+            self._rebuild_graph()
         return layer
 
-    def _rebuild(self):
+    def _rebuild_graph(self):
         """Build the model if it is known what comes in."""
-        self._graph = None
-        first = self.__dict__.get("_input_layer")
-        if first is not None and self._stack:
+        self._function_graph = None
+        first = self.__dict__.get("_stack_input")
+        if first is not None and self._layer_stack:
             self.build(first.batch_shape)
-        elif not self._stack:
+        elif not self._layer_stack:
             return
-        elif isinstance(self._stack[0], Model) and self._stack[0]._graph is not None:
-            inner = self._stack[0].input
+        elif (
+            isinstance(self._layer_stack[0], Model)
+            and self._layer_stack[0]._function_graph is not None
+        ):
+            inner = self._layer_stack[0].input
             if isinstance(inner, KerasTensor):
                 self.build(inner.shape)
 
@@ -140,31 +143,31 @@ class Sequential(Model):
         """Build the layers for inputs of a shape, the batch axis included."""
         if input_shape is None:
             return
-        if not self._stack:
+        if not self._layer_stack:
             raise ValueError(f"{self._title()} cannot be built: it has no layers.")
-        first = self.__dict__.get("_input_layer")
+        first = self.__dict__.get("_stack_input")
         if first is None or tree.is_shape(input_shape) and first.batch_shape != tuple(input_shape):
             if not tree.is_shape(input_shape):
-                self._graph = None
+                self._function_graph = None
                 return
             dtype = _input_dtype(self)
             first = Input(batch_shape=input_shape, dtype=dtype)._keras_history.operation
-            self._input_layer = first
+            self._stack_input = first
         x = first.output
-        for layer in self._stack:
+        for layer in self._layer_stack:
             try:
                 x = layer(x)
             except NotImplementedError:
                 # A layer whose outputs have no known shape: the layers are called one by one.
                 return
-        self._graph = Function(first.output, x, name="graph")
+        self._function_graph = Function(first.output, x, name="graph")
 
     def _build_for(self, arguments):
         if not self.built:
             x = text_arrays(None, next(iter(arguments.values())))
             if hasattr(x, "shape"):
                 self.build((None, *tuple(x.shape)[1:]) if len(x.shape) else x.shape)
-            first = self.__dict__.get("_input_layer")
+            first = self.__dict__.get("_stack_input")
             if first is not None:
                 first.sizes_are_guessed = True  # from the first data
             self._finish_build()
@@ -177,27 +180,27 @@ class Sequential(Model):
     def _built_on_host(self, x):
         x = text_arrays(None, x)
         self._build_for({"inputs": x})
-        return x if self._graph is None else on_host(self, x)
+        return x if self._function_graph is None else on_host(self, x)
 
     def _runs_its_graph(self) -> bool:
         return type(self).call is Sequential.call
 
     def call(self, inputs, training=None, mask=None):
         """Compute the outputs."""
-        if self._graph is not None:
+        if self._function_graph is not None:
             return super().call(inputs, training=training, mask=mask)
         if mask is not None and get_mask(inputs) is None:
             set_mask(inputs, mask)
         x = inputs
-        for layer in self._stack:
+        for layer in self._layer_stack:
             x = layer(x)
         return x
 
     def compute_output_spec(self, inputs, training=None, mask=None):
-        if self._graph is not None:
-            return self._graph.run(arranged(self, inputs), spec_of_call)
+        if self._function_graph is not None:
+            return self._function_graph.run(arranged(self, inputs), spec_of_call)
         x = inputs
-        for layer in self._stack:
+        for layer in self._layer_stack:
             x = layer.compute_output_spec(x)
         return x
 
@@ -205,23 +208,23 @@ class Sequential(Model):
         """Return the shape of the outputs for inputs of a shape."""
         return Layer.compute_output_shape(self, input_shape)
 
-    def _leaves(self):
-        return Layer._leaves(self)
+    def _state_leaves(self):
+        return Layer._state_leaves(self)
 
     @property  # type: ignore[misc]  # the base's setter only words an error
     def layers(self) -> list[Layer]:
         """The layers, in order; the input is not among them."""
-        return list(self._stack)
+        return list(self._layer_stack)
 
     def get_build_config(self) -> dict | None:
         return Layer.get_build_config(self)
 
     def get_config(self) -> dict:
         config = Layer.get_config(self)
-        first = self.__dict__.get("_input_layer")
-        stack = [*([first] if first is not None else []), *self._stack]
+        first = self.__dict__.get("_stack_input")
+        stack = [*([first] if first is not None else []), *self._layer_stack]
         config["layers"] = [serialize(layer) for layer in stack]
-        if self._graph is None and self._build_shapes:
+        if self._function_graph is None and self._build_shapes:
             config["build_input_shape"] = self._build_shapes.get("input_shape")
         return config
 
@@ -239,10 +242,10 @@ class Sequential(Model):
             for entry in config["layers"]:
                 layer = deserialize(entry)
                 if isinstance(layer, InputLayer):
-                    model._input_layer = layer
+                    model._stack_input = layer
                 else:
                     model.add(layer, rebuild=False)
-            model._rebuild()
+            model._rebuild_graph()
             if not model.built and config.get("build_input_shape"):
                 model.build(tuple(config["build_input_shape"]))
             if config.get("trainable") is False:
@@ -252,9 +255,9 @@ class Sequential(Model):
 
 def _input_dtype(layer) -> str | None:
     """Return the dtype of what a layer takes, or None; of a model that of its first layer."""
-    while isinstance(layer, Sequential) and layer._graph is None and layer._stack:
-        layer = layer._stack[0]
-    if getattr(layer, "_graph", None) is not None and isinstance(layer.input, KerasTensor):
+    while isinstance(layer, Sequential) and layer._function_graph is None and layer._layer_stack:
+        layer = layer._layer_stack[0]
+    if getattr(layer, "_function_graph", None) is not None and isinstance(layer.input, KerasTensor):
         return layer.input.dtype
     return getattr(layer, "_input_dtype_hint", None)
 

@@ -49,7 +49,7 @@ def _output_shape(layer) -> str:
     nodes = layer._inbound_nodes
     found = {str(_shapes(node.output_structure)) for node in nodes}
     if not nodes:
-        graph = getattr(layer, "_graph", None)
+        graph = getattr(layer, "_function_graph", None)
         if graph is not None:
             return str(_shapes(graph.output))
         return _evaluated_shape(layer)
@@ -95,7 +95,7 @@ def print_summary(
     layer_range=None,
 ) -> None:
     """Print the table; the arguments are those of `Model.summary`."""
-    graph = getattr(model, "_graph", None)
+    graph = getattr(model, "_function_graph", None)
     branching = graph is not None and not _is_chain(graph)
     used = {id(node) for node in graph.nodes} if graph is not None else set()
     heads = ["Layer (type)", "Output Shape", "Param #"]

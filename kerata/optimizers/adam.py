@@ -173,7 +173,7 @@ class Nadam(Adam):
         if not self.built:
             super().build(variables)
             # The product of all momentums so far.
-            with self._scope():
+            with self._own_name_scope():
                 self._product = Variable(
                     1.0,
                     (),

@@ -101,8 +101,8 @@ class LossScaleOptimizer(Optimizer):
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
 
-    def _settings(self):
-        return (*super()._settings(), *self.inner_optimizer._settings())
+    def _update_settings(self):
+        return (*super()._update_settings(), *self.inner_optimizer._update_settings())
 
     def _rate_source(self):
         return self.inner_optimizer._rate_source()

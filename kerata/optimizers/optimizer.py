@@ -130,11 +130,11 @@ class Optimizer(OptimizerState):
                 self,
             )
         self.built = False
-        self._excluded: list = []
-        self._trainable: list[Variable] = []
-        self._index: dict[int, int] = {}
-        self._slots: list[dict[str, Variable]] = []
-        with self._scope():
+        self._without_decay: list = []
+        self._optimized: list[Variable] = []
+        self._variable_places: dict[int, int] = {}
+        self._variable_slots: list[dict[str, Variable]] = []
+        with self._own_name_scope():
             self._iterations = Variable(
                 0, (), "int32", trainable=False, aggregation="only_first_replica", name="iteration"
             )
@@ -206,8 +206,8 @@ class Optimizer(OptimizerState):
         variables = list(variables)
         _refuse_repeated(variables)
         # Not by assignment: an attribute that holds variables counts as the optimizer's own.
-        self.__dict__["_trainable"] = variables
-        self._index = {id(v): i for i, v in enumerate(variables)}
+        self.__dict__["_optimized"] = variables
+        self._variable_places = {id(v): i for i, v in enumerate(variables)}
         if self.use_ema:
             self._averages = self.add_optimizer_variables(variables, "average")
         if self.gradient_accumulation_steps:
@@ -217,13 +217,13 @@ class Optimizer(OptimizerState):
                 {} if self._overwrite_variable_with_gradient(v) else self.slots(v)
                 for v in variables
             ]
-        self._slots = [{} for _ in variables]
+        self._variable_slots = [{} for _ in variables]
         early = [(i, n) for i, slots in enumerate(initial) for n in slots]
         late = [(i, n) for n in self.late_slots for i, _ in enumerate(initial)]
         order = [(i, n) for i, n in early if n not in self.late_slots] + late
         for i, name in order:
             if name in initial[i]:
-                self._slots[i][name] = self._add_slot(variables[i], name, initial[i][name])
+                self._variable_slots[i][name] = self._add_slot(variables[i], name, initial[i][name])
         self.built = True
 
     def update_step(self, gradient, variable, learning_rate) -> None:
@@ -234,7 +234,7 @@ class Optimizer(OptimizerState):
             variable: the `Variable` to change.
             learning_rate: scalar.
         """
-        slots = self._slots[self._get_variable_index(variable)]
+        slots = self._variable_slots[self._get_variable_index(variable)]
         # In half precision 1 - beta_2 would be 0: the step works in float32, its results are kept
         # in the variable's dtype.
         dtype = "float32" if jnp.finfo(variable.dtype).bits < 32 else variable.dtype
@@ -315,7 +315,7 @@ class Optimizer(OptimizerState):
                     "must already be built.\nCall optimizer.build(trainable_variables) first, or "
                     "pass the variables."
                 )
-            variables = self._trainable
+            variables = self._optimized
         else:
             variables = self._checked_variables(trainable_variables)
             if not self.built:
@@ -345,10 +345,10 @@ class Optimizer(OptimizerState):
 
     def _check_variables_are_known(self, variables) -> None:
         for variable in variables:
-            if id(variable) not in self._index:
+            if id(variable) not in self._variable_places:
                 raise ValueError(
                     f"Unknown variable: {getattr(variable, 'path', variable)!r} is not among the "
-                    f"{len(self._trainable)} variables that {type(self).__name__} {self.name!r} "
+                    f"{len(self._optimized)} variables that {type(self).__name__} {self.name!r} "
                     "was built with.\nIf layers were made trainable since, call compile() again; "
                     "for other variables make a new optimizer."
                 )
@@ -411,7 +411,7 @@ class Optimizer(OptimizerState):
         """Return the variable, schedule or function that the learning rate comes from."""
         return self._learning_rate
 
-    def _settings(self) -> tuple:
+    def _update_settings(self) -> tuple:
         """Return the hyperparameters: what becomes part of a compiled update."""
         kinds = (bool, int, float, str, type(None))
         return tuple(item for item in vars(self).items() if isinstance(item[1], kinds))
@@ -421,7 +421,7 @@ class Optimizer(OptimizerState):
         # What a program is made of and may be replaced; kept, so that its id stays its own.
         parts = [self._rate_source(), *(v.constraint for v in variables)]
         overwritten = tuple(self._overwrite_variable_with_gradient(v) for v in variables)
-        key = (self._settings(), overwritten, tuple(map(id, [*parts, *variables])))
+        key = (self._update_settings(), overwritten, tuple(map(id, [*parts, *variables])))
         if key not in table:
             reference = weakref.ref(self)
 
@@ -438,9 +438,9 @@ class Optimizer(OptimizerState):
         if learning_rate is None:
             learning_rate = self._get_current_learning_rate()
         if self.gradient_accumulation_steps:
-            self._accumulate(grads, variables, learning_rate)
+            self._accumulate_gradients(grads, variables, learning_rate)
         else:
-            self._update(grads, variables, learning_rate)
+            self._update_each(grads, variables, learning_rate)
         if self.use_ema:
             self._update_averages()
         self._iterations.assign_add(1)
@@ -448,20 +448,20 @@ class Optimizer(OptimizerState):
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable.value))
 
-    def _update(self, grads, variables, learning_rate) -> None:
+    def _update_each(self, grads, variables, learning_rate) -> None:
         grads = self._clip_gradients(grads)
         self._apply_weight_decay(variables, learning_rate)
         self.begin_update(learning_rate)
         for gradient, variable in zip(grads, variables, strict=True):
             self.update_step(gradient, variable, learning_rate)
 
-    def _accumulate(self, grads, variables, learning_rate) -> None:
+    def _accumulate_gradients(self, grads, variables, learning_rate) -> None:
         steps = self.gradient_accumulation_steps
         sums = [self._accumulators[self._get_variable_index(v)] for v in variables]
         totals = [s.value + jnp.asarray(g, s.dtype) for s, g in zip(sums, grads, strict=True)]
 
         def update():
-            self._update([total / steps for total in totals], variables, learning_rate)
+            self._update_each([total / steps for total in totals], variables, learning_rate)
             for accumulator in sums:
                 accumulator.assign(jnp.zeros(accumulator.shape, accumulator.dtype))
 
@@ -473,17 +473,19 @@ class Optimizer(OptimizerState):
 
     def _clip_gradients(self, grads):
         if self.clipnorm and self.clipnorm > 0:
-            return [g * self._scale(_norm([g]), self.clipnorm) for g in grads]
+            return [g * self._clipping_factor(_norm([g]), self.clipnorm) for g in grads]
         if self.global_clipnorm and self.global_clipnorm > 0:
             norm = _norm(grads)
-            scale = self._scale(norm, self.global_clipnorm) + (norm - norm)  # NaN stays NaN
+            scale = self._clipping_factor(norm, self.global_clipnorm) + (
+                norm - norm
+            )  # NaN stays NaN
             return [g * jnp.asarray(scale, jnp.result_type(g)) for g in grads]
         if self.clipvalue and self.clipvalue > 0:
             return [jnp.clip(g, -self.clipvalue, self.clipvalue) for g in grads]
         return grads
 
     @staticmethod
-    def _scale(norm, limit):
+    def _clipping_factor(norm, limit):
         return limit / jnp.maximum(norm, limit)
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
@@ -498,12 +500,12 @@ class Optimizer(OptimizerState):
             raise ValueError(
                 "`exclude_from_weight_decay()` can only be called before the optimizer is built."
             )
-        self._excluded = [*(var_names or ()), *(var_list or ())]
+        self._without_decay = [*(var_names or ()), *(var_list or ())]
 
     def _use_weight_decay(self, variable) -> bool:
         return not any(
             re.search(item, variable.path) if isinstance(item, str) else item is variable
-            for item in self._excluded
+            for item in self._without_decay
         )
 
     def _apply_weight_decay(self, variables, learning_rate=None) -> None:
@@ -520,15 +522,15 @@ class Optimizer(OptimizerState):
 
     # Averages of the weights.
 
-    def _averaged(self):
+    def _averaged_variables(self):
         """Yield (variable, its moving average)."""
-        for variable, average in zip(self._trainable, self._averages, strict=True):
+        for variable, average in zip(self._optimized, self._averages, strict=True):
             if average is not None:
                 yield variable, average
 
     def _update_averages(self) -> None:
         steps = jnp.asarray(self.iterations)
-        for variable, average in self._averaged():
+        for variable, average in self._averaged_variables():
             momentum = jnp.where(steps == 0, 0, self.ema_momentum).astype(variable.dtype)
             average.assign(momentum * average.value + (1 - momentum) * variable.value)
             if self.ema_overwrite_frequency:
@@ -543,7 +545,7 @@ class Optimizer(OptimizerState):
         """
         if self.use_ema and self.built:
             chosen = {id(v) for v in var_list}
-            for variable, average in self._averaged():
+            for variable, average in self._averaged_variables():
                 if id(variable) in chosen:
                     variable.assign(average.value)
 
@@ -580,7 +582,7 @@ class Optimizer(OptimizerState):
         own = self.variables
         for name, values, needed in (
             ("optimizer_variables", optimizer_variables, own),
-            ("trainable_variables", trainable_variables, self._trainable),
+            ("trainable_variables", trainable_variables, self._optimized),
         ):
             if len(values) != len(needed):
                 raise ValueError(
@@ -588,12 +590,12 @@ class Optimizer(OptimizerState):
                     f"Received: {len(values)}"
                 )
         pairs = [
-            *zip(self._trainable, trainable_variables, strict=True),
+            *zip(self._optimized, trainable_variables, strict=True),
             *zip(own, optimizer_variables, strict=True),
         ]
         with scopes.StatelessScope(pairs):
             self.apply(grads)
-            return [v.value for v in self._trainable], [v.value for v in own]
+            return [v.value for v in self._optimized], [v.value for v in own]
 
     @classmethod
     def from_config(cls, config, custom_objects=None):

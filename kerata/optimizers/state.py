@@ -38,9 +38,9 @@ class OptimizerState(Configurable):
     built: bool
     gradient_accumulation_steps: int | None
     _variables: list[Variable]
-    _trainable: list[Variable]
-    _index: dict[int, int]
-    _slots: list[dict[str, Variable]]
+    _optimized: list[Variable]
+    _variable_places: dict[int, int]
+    _variable_slots: list[dict[str, Variable]]
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -52,7 +52,7 @@ class OptimizerState(Configurable):
         rate = f"{np.asarray(rate._array):g}" if isinstance(rate, Variable) else rate
         return f"<{type(self).__name__} name={self.name}, learning_rate={rate}, built={self.built}>"
 
-    def _scope(self):
+    def _own_name_scope(self):
         return scopes.name_scope(self.name, override_parent="")
 
     def __setattr__(self, name, value):
@@ -65,12 +65,12 @@ class OptimizerState(Configurable):
     def __setstate__(self, state):
         # A copy's or pickle's variables are other objects.
         self.__dict__.update(state)
-        self._index = {id(v): i for i, v in enumerate(self._trainable)}
+        self._variable_places = {id(v): i for i, v in enumerate(self._optimized)}
 
     def _track_variable(self, variable) -> None:
         tracked = self.__dict__.setdefault("_variables", [])
         is_known = any(variable is v for v in tracked)
-        if not is_known and id(variable) not in self.__dict__.get("_index", {}):
+        if not is_known and id(variable) not in self.__dict__.get("_variable_places", {}):
             tracked.append(variable)
 
     def _untrack_variable(self, variable) -> None:
@@ -85,20 +85,20 @@ class OptimizerState(Configurable):
         if not (self.built and type(self).__module__.startswith("kerata.")):
             return
         places = {id(v) for v in variables}
-        kept = [i for i, v in enumerate(self._trainable) if id(v) in places]
+        kept = [i for i, v in enumerate(self._optimized) if id(v) in places]
         lists = [n for n in ("_averages", "_accumulators") if n in vars(self)]
-        before = [s for slots in self._slots for s in slots.values()]
+        before = [s for slots in self._variable_slots for s in slots.values()]
         before += [v for n in lists for v in getattr(self, n)]
-        self._slots = [self._slots[i] for i in kept]
+        self._variable_slots = [self._variable_slots[i] for i in kept]
         for name in lists:
             self.__dict__[name] = [getattr(self, name)[i] for i in kept]
-        after = {id(s) for slots in self._slots for s in slots.values()}
+        after = {id(s) for slots in self._variable_slots for s in slots.values()}
         after |= {id(v) for n in lists for v in getattr(self, n)}
         for variable in before:
             if variable is not None and id(variable) not in after:
                 self._untrack_variable(variable)
-        self.__dict__["_trainable"] = [self._trainable[i] for i in kept]
-        self._index = {id(v): i for i, v in enumerate(self._trainable)}
+        self.__dict__["_optimized"] = [self._optimized[i] for i in kept]
+        self._variable_places = {id(v): i for i, v in enumerate(self._optimized)}
 
     @property
     def variables(self) -> list[Variable]:
@@ -127,7 +127,7 @@ class OptimizerState(Configurable):
         """
         if isinstance(initializer, (str, dict)):
             initializer = initializers.get(initializer)
-        with self._scope():
+        with self._own_name_scope():
             variable = Variable(
                 initializer,
                 shape,
@@ -195,7 +195,7 @@ class OptimizerState(Configurable):
         return self.add_variable(initial.shape, initial, initial.dtype, name=path)
 
     def _get_variable_index(self, variable) -> int:
-        return self._index[id(variable)]
+        return self._variable_places[id(variable)]
 
     def assign(self, variable, value) -> None:
         """Assign to a variable. (For subclasses, as `assign_add` and `assign_sub`.)"""
@@ -222,7 +222,7 @@ class OptimizerState(Configurable):
                 self,
             )
         self._check_rate(value)
-        with self._scope():
+        with self._own_name_scope():
             return Variable(
                 value,
                 (),

@@ -42,7 +42,7 @@ def _changed() -> None:
 
 def weights_of(layer) -> list[Weight]:
     """Return the weights of a layer that can be quantized or adapted, the main one first."""
-    return [Weight(**described) for described in vars(layer).get("_adapted", ())]
+    return [Weight(**described) for described in vars(layer).get("_adapted_weights", ())]
 
 
 def mode_of(layer) -> str | None:
@@ -128,7 +128,7 @@ def quantize(layer, mode=None, type_check=True, config=None) -> None:
         if encoded:
             for weight in weights:
                 layer._remove_weight(weight.attribute)
-            layer._frozen = ()
+            layer._stays_frozen = ()
         for i, weight in enumerate(weights):
             build(layer, weight, config, policy, encoded[i] if encoded else None)
     layer.quantization_config = config
@@ -233,7 +233,7 @@ def _set_calibrated(layer, weight) -> None:
     setattr(layer, f"is_{layer.quantization_mode}_calibrated", True)
     if hasattr(layer, weight.attribute):
         layer._remove_weight(weight.attribute)
-        layer._frozen = ()
+        layer._stays_frozen = ()
     _changed()
 
 

@@ -44,7 +44,7 @@ def enable(layer, weight, rank, lora_alpha, a_initializer, b_initializer) -> Non
             setattr(layer, variable.name, variable)
     base = getattr(layer, weight.attribute)
     base.trainable = False
-    layer._frozen = (base,)
+    layer._stays_frozen = (base,)
     layer.lora_enabled, layer.lora_rank = True, rank
     layer.lora_alpha = rank if lora_alpha is None else lora_alpha
 

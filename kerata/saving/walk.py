@@ -168,7 +168,7 @@ def check_complete(root, skip: Iterable = ()) -> None:
 def _variables(thing, inside: bool = True) -> list:
     """Return the variables of a part, with or without those of the layers inside."""
     if isinstance(thing, Layer):
-        return thing.weights if inside else thing._own()
+        return thing.weights if inside else thing._own_state()
     return list(getattr(thing, "variables", ()))
 
 

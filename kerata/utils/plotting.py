@@ -75,14 +75,14 @@ def model_to_dot(
 
 def _fill(dot, model, pydot, shown, expand_nested, chosen) -> tuple[str, str]:
     """Add boxes and arrows; return the names of the boxes where tensors come in and go out."""
-    graph = getattr(model, "_graph", None)
+    graph = getattr(model, "_function_graph", None)
     if graph is None:
         return _box(dot, model, pydot, shown)
     ends: dict[int, tuple[str, str]] = {}
     for operation in graph.operations:
         if chosen is not None and operation.name not in chosen:
             continue
-        if expand_nested and getattr(operation, "_graph", None) is not None:
+        if expand_nested and getattr(operation, "_function_graph", None) is not None:
             inner = pydot.Cluster(str(id(operation)), label=operation.name, style="dashed")
             ends[id(operation)] = _fill(inner, operation, pydot, shown, True, None)
             dot.add_subgraph(inner)

@@ -281,4 +281,4 @@ def test_nothing_else_is_cut():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.predict(np.ones((2, 1)), verbose=0)
-    assert model._graph.cut is None
+    assert model._function_graph.cut is None
