@@ -27,6 +27,8 @@ def _older(x):
         return x
     if x.get("class_name") == "DTypePolicy":
         return x["config"]["name"]
+    if str(x.get("class_name")).endswith("DTypePolicy"):
+        raise NotImplementedError("Keras 2 had no quantized layers")
     if "class_name" not in x or not isinstance(x.get("config"), dict):
         return {key: _older(value) for key, value in x.items()}
     kind = x["class_name"]

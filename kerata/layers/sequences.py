@@ -63,7 +63,7 @@ class Bidirectional(Layer):
         if backward_layer is None:
             self.backward_layer = _copy(layer, "backward_", go_backwards=not layer.go_backwards)
         else:
-            self.backward_layer = _copy(backward_layer, "backward_")
+            self.backward_layer = backward_layer
         self._check_alike()
         self.stateful = getattr(layer, "stateful", False)
         self.return_sequences = layer.return_sequences

@@ -357,6 +357,7 @@ def graph_config(model) -> dict:
             {
                 "args": [tree.map_structure(written, a) for a in args],
                 "kwargs": {k: tree.map_structure(written, v) for k, v in kwargs.items()},
+                **({_FIXED: True} if _may_be_default(operation, kwargs) else {}),
             }
             for args, kwargs in nodes
         ]
@@ -366,6 +367,17 @@ def graph_config(model) -> dict:
         for name, tensors in (("input_layers", graph.input), ("output_layers", graph.output))
     }
     return {"name": model.name, "trainable": model.trainable, "layers": layers, **ends}
+
+
+# Keras writes `training` into a call also where nobody gave it, as the layer's default: False. So
+# where a user did give it, kerata says so; Keras takes no notice.
+_FIXED = "training_fixed"
+
+
+def _may_be_default(operation, kwargs) -> bool:
+    if kwargs.get("training") is not False or not isinstance(operation, Layer):
+        return False
+    return call_signature(type(operation).call).training_default is False
 
 
 def functional_from_config(cls, config: dict):
@@ -411,6 +423,8 @@ def functional_from_config(cls, config: dict):
                 waiting.setdefault(lacking, []).append(name)
                 break
             args, kwargs = arguments_of_call(operation, *found)
+            if _may_be_default(operation, kwargs) and _FIXED not in mine[0]:
+                del kwargs["training"]
             if not is_symbolic(args, kwargs):
                 raise UnsafeModelError(
                     f"A layer in a config is called on what comes out of other layers.\n"

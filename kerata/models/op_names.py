@@ -138,6 +138,8 @@ def keras_call(call: FunctionCall, args: tuple, kwargs: dict) -> tuple[dict, tup
             named[key] = value
         else:
             config[key] = value
+    # What is fixed of further arguments that the function takes by name.
+    config |= {key: bound.pop(key) for key in list(bound) if key in call.arguments}
     class_name = _class_name(name)
     if name == "relu" and _module_of(function).endswith("activations"):
         class_name = "ReLU"

@@ -13,9 +13,10 @@ import numpy as np
 
 from kerata.engine import registry
 from kerata.engine.configurable import is_serialized, serialize
-from kerata.engine.errors import KerataError
+from kerata.engine.errors import KerataError, UnsafeModelError
 from kerata.engine.reading import parse
 from kerata.models.model import Model
+from kerata.models.op_names import operation_from_config
 from kerata.models.sequential import Sequential
 from kerata.saving import hdf5
 from kerata.saving.walk import check_complete
@@ -220,8 +221,14 @@ def _module_of(name: str, config, kind: str | None) -> str | None:
     if name.startswith("__"):
         return "builtins"
     if kind == "keras.layers" and not _OF_LAYERS & set(config):
-        # The call of an op, which may have the name of a layer.
-        return "keras.src.ops.numpy"
+        # The call of an op, which may have the name of a layer; some layers are as short.
+        op = {"module": "keras.src.ops.numpy", "class_name": name, "config": config}
+        try:
+            operation_from_config(op)
+        except UnsafeModelError:
+            if registry.public_object(kind, name) is not None:
+                return kind
+        return op["module"]
     for module in ([kind] if kind else []) + list(_MODULES):
         if registry.public_object(module, name) is not None:
             return module

@@ -104,6 +104,7 @@ def write(model, file: IO[bytes], names: Names = None, skip=()) -> None:
         ValueError: if two weights get one name, or a weight is of a dtype that the format lacks.
     """
     arrays: dict[str, np.ndarray] = {}
+    written: dict[str, object] = {}
     for path, layer in _weights(model, skip=skip):
         store: dict = {}
         layer.save_own_variables(store)
@@ -121,7 +122,8 @@ def write(model, file: IO[bytes], names: Names = None, skip=()) -> None:
                 raise ValueError(
                     f"Safetensors have no dtype {array.dtype.name}.\nReceived: {spellings[0]!r}"
                 )
-            if name in arrays:
+            variable = variables_of.get(key, value)
+            if written.setdefault(name, variable) is not variable:
                 raise ValueError(
                     "Two weights would have one name.\n"
                     f"Received: {name!r}, also for {spellings[0]!r}"
@@ -266,6 +268,8 @@ class Source:
     def __init__(self, file: IO[bytes], name: str, model, names: Names = None):
         spellings: dict[str, str] = {}
         known: dict[str, str] = {}
+        # A weight may stand in two layers, as that of SpectralNormalization's does.
+        places: dict[int, list[str]] = {}
         for path, layer in _weights(model):
             labels, variables = _labels(layer).values(), layer._in_files()
             known |= {f"{path}{label}": f"{path}{label}" for label in labels}
@@ -273,6 +277,7 @@ class Source:
                 for label, variable in zip(labels, variables):
                     for spelling in _paths(model, variable):
                         spellings.setdefault(spelling, f"{path}{label}")
+                    places.setdefault(id(variable), []).append(f"{path}{label}")
         known = spellings | known
         self._found: dict[str, _Entry] = {}
         for key, entry in entries(file, name).items():
@@ -287,6 +292,9 @@ class Source:
                     f"`names` must give each weight once.\nReceived: {target!r}, also for {key!r}"
                 )
             self._found[target] = entry
+        for first, *others in places.values():
+            if first in self._found:
+                self._found |= {p: self._found[first] for p in others if p not in self._found}
         self._stores = {
             path.rstrip("/"): _Store(self._of(path, layer))
             for path, layer in _weights(model, self.is_there)

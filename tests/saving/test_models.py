@@ -371,3 +371,24 @@ def test_models_and_layers_need_not_take_what_every_layer_has(tmp_path):
     model.save(tmp_path / "m.keras")
     loaded = kerata.models.load_model(tmp_path / "m.keras", custom_objects={"Scaled": Scaled})
     np.testing.assert_array_equal(loaded(x), expected)
+
+
+@pytest.mark.parametrize("writer", [kerata, keras])
+def test_dropout_of_a_loaded_model_drops_in_training_only(writer):
+    """Keras's configs have `training=False` in calls where nobody gave it."""
+    x = np.ones((1, 64), "float32")
+
+    def through(**options):
+        inputs = writer.Input((64,))
+        layer = writer.layers.Dropout(0.5)
+        return kerata.models.model_from_json(
+            writer.Model(inputs, layer(inputs, **options)).to_json()
+        )
+
+    def drops(model, **options):
+        return bool((np.asarray(model(x, **options)) == 0).any())
+
+    assert not drops(through()) and drops(through(), training=True)
+    assert drops(through(training=True), training=True)
+    # What was given on purpose stays in kerata's own files.
+    assert drops(through(training=False), training=True) == (writer is keras)

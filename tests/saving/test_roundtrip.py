@@ -9,9 +9,9 @@ import keras
 import pytest
 
 import kerata
-from tools import roundtrip, roundtrip_models as rows
+from tools import roundtrip, roundtrip_models
 
-BY_NAME = {f"{row.group}: {row.name}": row for row in rows.ROWS}
+BY_NAME = {f"{row.group}: {row.name}": row for row in roundtrip.ROWS}
 TRIPS = [
     ("layers: Normalization", "JSON"),
     ("layers: Embedding", ".weights.json"),
@@ -29,7 +29,7 @@ TRIPS = [
 @pytest.fixture(scope="module", autouse=True)
 def _registered():
     for k in (kerata, keras):
-        rows.classes(k)
+        roundtrip_models.classes(k)
 
 
 @pytest.mark.parametrize("name, format", TRIPS, ids=lambda x: x)
