@@ -51,6 +51,61 @@ def train_keras(keras, workload, x, y, enough):
     return clock.marks, clock.loss, lambda: model.predict(x, batch_size=workload.batch, verbose=0)
 
 
+def train_by_hand(keras, workload, x, y, enough):
+    """Do what `train_keras` does in a loop around `jax.jit`, with the model as a pure function."""
+    jax, np = importlib.import_module("jax"), importlib.import_module("numpy")
+    keras.utils.set_random_seed(0)
+    model = workload.model(keras)
+    optimizer = keras.optimizers.Adam()
+    optimizer.build(model.trainable_variables)
+    loss_function = keras.losses.get(workload.loss)
+    metrics = [keras.metrics.Mean(name="loss")]
+    if workload.metrics:
+        sparse = workload.loss.startswith("sparse")
+        kind = keras.metrics.SparseCategoricalAccuracy if sparse else keras.metrics.BinaryAccuracy
+        metrics.append(kind())
+
+    def loss_of(trainable, others, x, y):
+        outputs, others = model.stateless_call(trainable, others, x, training=True)
+        return loss_function(y, outputs).mean(), (outputs, others)
+
+    def step(state, x, y):
+        trainable, others, slots, counts = state
+        (loss, (outputs, others)), gradients = jax.value_and_grad(loss_of, has_aux=True)(
+            trainable, others, x, y
+        )
+        trainable, slots = optimizer.stateless_apply(slots, gradients, trainable)
+        arguments = [(loss,), (y, outputs)]
+        counts = [
+            metric.stateless_update_state(values, *given)
+            for metric, values, given in zip(metrics, counts, arguments, strict=False)
+        ]
+        return trainable, others, slots, counts
+
+    step = jax.jit(step, donate_argnums=0)
+    groups = (model.trainable_variables, model.non_trainable_variables, optimizer.variables)
+    state = (
+        *[[v.value.copy() for v in group] for group in groups],
+        [[v.value.copy() for v in metric.variables] for metric in metrics],
+    )
+    marks = [time.perf_counter()]
+    while not enough(marks):
+        order = np.random.permutation(len(x))
+        state = (*state[:3], [[value * 0 for value in values] for values in state[3]])
+        for low in range(0, len(x), workload.batch):
+            rows = order[low : low + workload.batch]
+            state = step(state, x[rows], y[rows])
+        loss = float(metrics[0].stateless_result(state[3][0]))
+        marks.append(time.perf_counter())
+    forward = jax.jit(lambda values, x: model.stateless_call(*values, x, training=False)[0])
+
+    def predict():
+        starts = range(0, len(x), workload.batch)
+        return np.concatenate([forward(state[:2], x[i : i + workload.batch]) for i in starts])
+
+    return marks, loss, predict
+
+
 def measure(peer, name, seconds, epochs, threads):
     """Return one measurement as a dict of seconds and bytes.
 
@@ -77,7 +132,8 @@ def measure(peer, name, seconds, epochs, threads):
         # What every user of it touches: a lazily imported package has not got it before.
         _ = keras.Model, keras.layers.Dense, keras.optimizers.Adam, keras.callbacks.Callback
         imported = time.perf_counter()
-        marks, loss, predict = train_keras(keras, workload, x, y, enough)
+        train = train_by_hand if peer == "kerata-by-hand" else train_keras
+        marks, loss, predict = train(keras, workload, x, y, enough)
     else:
         torch = importlib.import_module("torch")
         torch.set_num_threads(threads)

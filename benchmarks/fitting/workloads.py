@@ -8,6 +8,7 @@ import numpy as np
 # Library to import, and the packages whose versions say what was measured.
 PEERS = {
     "kerata": ("kerata", None, ("kerata", "jax")),
+    "kerata-by-hand": ("kerata", None, ("kerata", "jax")),
     "keras-jax": ("keras", "jax", ("keras", "jax")),
     "keras-tensorflow": ("keras", "tensorflow", ("keras", "tensorflow")),
     "keras-torch": ("keras", "torch", ("keras", "torch")),
