@@ -65,6 +65,50 @@ def test_models(make, duplicate):
     assert int(twin.optimizer.iterations) == 3
 
 
+def recurrent():
+    return kerata.Sequential([kerata.Input((4, 3)), layers.Bidirectional(layers.LSTM(2))])
+
+
+def attending():
+    inputs = kerata.Input((4, 3))
+    x = layers.MultiHeadAttention(2, 2)(inputs, inputs, use_causal_mask=True)
+    return kerata.Model(inputs, layers.LayerNormalization()(x + inputs))
+
+
+def preprocessing():
+    normalization = layers.Normalization()
+    normalization.adapt(SERIES)
+    bins = layers.Discretization(bin_boundaries=[0.0, 1.0], output_mode="one_hot")
+    return kerata.Sequential([kerata.Input((4, 3)), normalization, layers.Flatten(), bins])
+
+
+def text():
+    words = layers.TextVectorization(output_sequence_length=3, vocabulary=["a", "b"])
+    inputs = kerata.Input((1,), dtype="string")
+    return kerata.Model(inputs, layers.Embedding(4, 2)(words(inputs)))
+
+
+SERIES = np.random.default_rng(1).normal(size=(2, 4, 3)).astype("float32")
+
+
+@copies
+@pytest.mark.parametrize(
+    "make", [recurrent, attending, preprocessing, text], ids=lambda f: f.__name__
+)
+def test_models_of_other_layers(make, duplicate):
+    model = make()
+    x = np.array([["a b"], ["c a"]]) if make is text else SERIES
+    expected = model.predict(x, verbose=0)
+    twin = duplicate(model)
+    assert twin.get_config() == model.get_config()
+    np.testing.assert_array_equal(twin.predict(x, verbose=0), expected)
+    for layer in model.layers:
+        again = duplicate(layer)
+        assert again.get_config() == layer.get_config()
+        for a, b in zip(layer.weights, again.weights, strict=True):
+            np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
 @copies
 def test_a_deep_model(duplicate):
     inputs = x = kerata.Input((3,))
@@ -215,6 +259,52 @@ def test_numpy_integers(call):
         assert not isinstance(a, np.integer), "what comes out is plain"
 
 
+def plain_config(layer):
+    return json.loads(json.dumps(layer.get_config()))
+
+
+IMAGE = np.ones((1, 6, 6, 2), "float32")
+
+
+@pytest.mark.parametrize(
+    "make, x",
+    [
+        (lambda n: layers.Conv2D(n(2), (n(3), n(2)), strides=n(1), groups=n(2)), IMAGE),
+        (lambda n: layers.Conv2DTranspose(n(2), n(3), strides=n(2), output_padding=n(1)), IMAGE),
+        (lambda n: layers.DepthwiseConv2D(n(3), depth_multiplier=n(2)), IMAGE),
+        (lambda n: layers.MaxPooling2D((n(2), n(3)), strides=n(1)), IMAGE),
+        (lambda n: layers.ZeroPadding2D(((n(1), n(0)), (n(2), n(1)))), IMAGE),
+        (lambda n: layers.Cropping2D(n(1)), IMAGE),
+        (lambda n: layers.UpSampling2D((n(2), n(1))), IMAGE),
+        (lambda n: layers.Resizing(n(3), n(2)), IMAGE),
+        (lambda n: layers.BatchNormalization(axis=n(-1)), IMAGE),
+        (lambda n: layers.LayerNormalization(axis=(n(1), n(2))), IMAGE),
+        (lambda n: layers.GroupNormalization(groups=n(2)), IMAGE),
+        (lambda n: layers.Reshape((n(-1), n(4))), IMAGE),
+        (lambda n: layers.Permute((n(3), n(1), n(2))), IMAGE),
+        (lambda n: layers.PReLU(shared_axes=(n(1), n(2))), IMAGE),
+        (lambda n: layers.Dropout(0.5, noise_shape=(None, n(1), n(1), n(2)), seed=n(1)), IMAGE),
+        (lambda n: layers.MultiHeadAttention(n(2), n(2), output_shape=n(3)), SERIES),
+        (lambda n: layers.RNN([layers.LSTMCell(n(2)), layers.GRUCell(n(3))]), SERIES),
+        (lambda n: layers.EinsumDense("abc,cd->abd", (None, n(2))), SERIES),
+        (lambda n: layers.Embedding(n(5), n(2)), np.array([[1, 4]])),
+        (lambda n: layers.CategoryEncoding(n(5)), np.array([[1, 4]])),
+        (lambda n: layers.IntegerLookup(vocabulary=[n(1), n(4)]), np.array([[1, 4]])),
+        (lambda n: layers.Discretization([n(0), n(1)]), SERIES),
+        (lambda n: layers.InputLayer((n(3),), batch_size=n(2)), None),
+    ],
+)
+def test_numpy_integers_in_layers(make, x):
+    kerata.utils.clear_session()  # so that both get the same name
+    layer = make(N)
+    kerata.utils.clear_session()
+    plain = make(int)
+    assert plain_config(layer) == plain_config(plain)
+    if x is not None:
+        args = (x, x) if isinstance(layer, layers.MultiHeadAttention) else (x,)
+        assert layer(*args).shape == plain(*args).shape
+
+
 def test_numpy_integers_in_training():
     model = sequential()
     model.compile(optimizers.SGD(np.float64(0.1)), "mse", steps_per_execution=N(1))
@@ -285,6 +375,14 @@ class Graph(kerata.Model):
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+
+@pytest.mark.parametrize("package", ["", ".layers", ".models", ".ops", ".utils", ".optimizers"])
+def test_a_star_import_brings_what_keras_does(package):
+    found, expected = {}, {}
+    exec(f"from kerata{package} import *", found)
+    exec(f"from keras{package} import *", expected)
+    assert expected.keys() - found.keys() <= {"src"}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import jax
 
 from kerata.engine import dtypes, naming, rematerialization, sparse, tree
 from kerata.engine.configurable import Configurable
-from kerata.engine.errors import StateError, reword, with_unknown_sizes
+from kerata.engine.errors import KerataError, StateError, reword, with_unknown_sizes
 from kerata.engine.scopes import Scope, ambient
 
 # What stands for an unknown dimension: pairs, tried in turn. A small and a large size tell apart
@@ -276,6 +276,20 @@ class Operation(Configurable):
         if any(p.name == "name" or p.kind is p.VAR_KEYWORD for p in parameters):
             config["name"] = self.name
         return config
+
+    @classmethod
+    def from_config(cls, config: dict):
+        """Make an operation from what `get_config` returned.
+
+        Raises:
+            TypeError: if the config does not fit.
+        """
+        try:
+            return super().from_config(config)
+        except ValueError as error:
+            if isinstance(error, KerataError):
+                raise
+            raise TypeError(f"{cls.__name__} cannot be made from its config.\n{error}") from error
 
     def _first_node(self, what: str) -> Node:
         if not self._inbound_nodes:

@@ -9,6 +9,17 @@ from kerata.models.sequential import Sequential as Sequential
 
 publish(globals())
 
+__all__ = (
+    "Function",
+    "Functional",
+    "Model",
+    "Sequential",
+    "clone_model",
+    "load_model",
+    "model_from_json",
+    "save_model",
+)
+
 
 def model_from_json(json_string: str, custom_objects=None):
     """Make a model, without weights, from what `Model.to_json` returned.

@@ -82,4 +82,5 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *_LOADERS])
 
 
+__all__ = [*(name for name in dir() if name[0] != "_"), *_LOADERS]  # noqa: PLE0604
 publish(globals())

@@ -4,12 +4,12 @@ from typing import Any
 
 from kerata.engine.optional import require
 
-_NAMES = ("SKLearnClassifier", "SKLearnRegressor", "SKLearnTransformer")
+__all__ = ("SKLearnClassifier", "SKLearnRegressor", "SKLearnTransformer")
 
 
 def __getattr__(name: str) -> Any:
     # The classes inherit from scikit-learn's, so it is imported when one is asked for.
-    if name not in _NAMES:
+    if name not in __all__:
         raise AttributeError(f"module 'kerata.wrappers' has no attribute {name!r}")
     require("sklearn", "datasets", f"kerata.wrappers.{name}")
     from kerata.wrappers import estimators
@@ -18,4 +18,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_NAMES})
+    return sorted({*globals(), *__all__})
