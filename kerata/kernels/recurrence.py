@@ -193,18 +193,31 @@ def lstm(
         scale = loops.halve(recurrent_kernel, (True, True, False, True))
         kernel, recurrent_kernel = kernel * scale, recurrent_kernel * scale
         bias = None if bias is None else bias * scale
-    projected, masks = _project(inputs, kernel, bias, mask, go_backwards)
-    h, c = _start(projected, recurrent_kernel, *(initial_state or (None, None)))
-    if fast:
-        hidden, h, c = loops.lstm(projected, recurrent_kernel, h, c, masks, drop, sequences)
-    else:
 
-        def step(x, states):
-            h = loops.met(states[0], drop)
-            return lstm_step(x, h, states[1], recurrent_kernel, activation, recurrent_activation)
+    def run(inputs, kernel, recurrent_kernel, bias, initial_state):
+        projected, masks = _project(inputs, kernel, bias, mask, go_backwards)
+        h, c = _start(projected, recurrent_kernel, *(initial_state or (None, None)))
+        if fast:
+            hidden, h, c = loops.lstm(projected, recurrent_kernel, h, c, masks, drop, sequences)
+        else:
 
-        hidden, (h, c) = loops.plain(step, projected, (h, c), masks, sequences)
-    return _outputs(hidden, h, masks, sequences, zero_masked), h, c
+            def step(x, states):
+                options = (recurrent_kernel, activation, recurrent_activation)
+                return lstm_step(x, loops.met(states[0], drop), states[1], *options)
+
+            hidden, (h, c) = loops.plain(step, projected, (h, c), masks, sequences)
+        return _outputs(hidden, h, masks, sequences, zero_masked), h, c
+
+    def run_narrow(inputs, kernel, recurrent_kernel, bias, initial_state):
+        inputs = jnp.flip(inputs, 1) if go_backwards else inputs
+        hidden, h, c = loops.narrow_lstm(
+            inputs, kernel, recurrent_kernel, bias, initial_state, sequences
+        )
+        return hidden if sequences else h, h, c
+
+    narrow = fast and mask is None and drop is None and sum(kernel.shape) <= loops.NARROW
+    chosen = _unless_differentiated(run_narrow, run) if narrow else run
+    return chosen(inputs, kernel, recurrent_kernel, bias, initial_state)
 
 
 @_compiled
@@ -345,6 +358,16 @@ def _project(inputs, kernel, bias, mask, go_backwards):
         projected = projected + bias
     masks = None if mask is None else _time_major(mask, go_backwards).astype(bool)[:, :, None]
     return projected, masks
+
+
+def _unless_differentiated(run: Callable, differentiable: Callable) -> Callable:
+    """Return a function that is `run`, or, where its gradient is asked for, `differentiable`."""
+    either = jax.custom_vjp(run)
+    either.defvjp(
+        lambda *args: jax.vjp(differentiable, *args),
+        lambda pullback, cotangents: pullback(cotangents),
+    )
+    return either
 
 
 @jax.custom_vjp

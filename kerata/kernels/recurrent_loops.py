@@ -122,9 +122,9 @@ def _simple_rnn_backward(sequences, saved, cotangents):
 simple_rnn.defvjp(_simple_rnn_forward, _simple_rnn_backward)
 
 
-def _lstm_cell(a, c):
+def _lstm_cell(a, c, axis=-1):
     """Return the new states from the gates' tanh, `(batch, 4 * units)`, and the cell state."""
-    i, f, g, o = jnp.split(a, 4, axis=-1)
+    i, f, g, o = jnp.split(a, 4, axis)
     c = _sigmoid(f) * c + _sigmoid(i) * g
     return _sigmoid(o) * jnp.tanh(c), c
 
@@ -210,6 +210,47 @@ def _lstm_backward(sequences, saved, cotangents):
 
 
 lstm.defvjp(_lstm_forward, _lstm_backward)
+
+
+# Up to so many features and gates together, one narrow product a step is the faster way.
+NARROW = 128
+
+
+def narrow_lstm(inputs, kernel, recurrent, bias, states, sequences):
+    """Run an LSTM of few units, without a gradient.
+
+    Inputs, ones (for the bias) and hidden state meet their kernels in one product a step. Batch
+    comes last inside: the gates then are rows, which are cut without a copy.
+
+    Args:
+        inputs: `(batch, time, features)`.
+        kernel: `(features, 4 * units)`; of three gates halved, as `recurrent` and `bias`.
+        recurrent: `(units, 4 * units)`.
+        bias: `(4 * units,)` or None.
+        states: hidden and cell state, `(batch, units)`, or None for zeros.
+        sequences: whether all hidden states are wanted.
+
+    Returns:
+        Hidden states `(batch, time, units)` or None, and the last hidden and cell state.
+    """
+    (batch, _, _), units = inputs.shape, recurrent.shape[0]
+    x = jnp.moveaxis(inputs, 0, 2)
+    parts = [kernel, recurrent]
+    if bias is not None:
+        x = jnp.concatenate([x, jnp.ones((len(x), 1, batch), x.dtype)], axis=1)
+        parts.insert(1, bias[None])
+    kernels = jnp.concatenate(parts).T
+    start = jnp.zeros((units, batch), x.dtype)
+    h, c = (start, start) if states is None else (jnp.asarray(s, x.dtype).T for s in states)
+
+    def step(states, x):
+        h, c = states
+        gates = lax.optimization_barrier(kernels @ jnp.concatenate([x, h]))
+        new = _lstm_cell(jnp.tanh(gates), c, axis=0)
+        return new, new[0] if sequences else None
+
+    (h, c), hidden = lax.scan(step, (h, c), x)
+    return jnp.moveaxis(hidden, 2, 0) if sequences else None, h.T, c.T
 
 
 def _gru_gates(x, h, recurrent, inner):
