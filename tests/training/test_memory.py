@@ -28,6 +28,7 @@ for cycle in range(200):
 """
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads Linux's /proc")
 def test_two_hundred_models_leave_nothing_behind(tmp_path):
     # Programs from disk: it is not the compiler that is tested here.
