@@ -38,11 +38,15 @@ class DatasetIterator:
         """Go to a place that `get_state` returned, in this process or another.
 
         Args:
-            state: from an iterator over a data set that was made alike, with the same seeds.
+            state: from an iterator over a data set that was made alike, with the same seeds; the
+                number of workers of a last `prefetch` may be another.
         """
         self.close()
         self._open(state["pass"])
-        self._inner.set_state(state["place"])
+        place = state["place"]
+        if not isinstance(self._inner, streams.Run) and "memory" in place:
+            place = {"next_index": place["memory"]["index"]}  # of elements made by processes
+        self._inner.set_state(place)
 
     def close(self) -> None:
         """Stop the threads that read ahead."""

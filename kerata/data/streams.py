@@ -6,8 +6,10 @@ remember between two elements in `run.memory` (plain numbers), and nothing else;
 restored. So every state is a small structure of numbers and text, and exact.
 """
 
+import atexit
 import concurrent.futures
 import itertools
+import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -112,6 +114,8 @@ class Run(grain.DatasetIterator):
 
     def set_state(self, state: dict) -> None:
         """Go to the place that `get_state` returned."""
+        if "next_index" in state:  # of the same elements, made without other processes
+            state = {"children": [], "memory": {"index": state["next_index"]}, "since": 0}
         self._running.close()
         self.memory = dict(state["memory"])
         self._begin(state["children"])
@@ -194,7 +198,7 @@ def in_processes(run: Run, node: grain.MapDataset, workers: int, size: int):
         flags.FLAGS.mark_as_parsed()
     rest = Reordered(node, np.arange(run.memory["index"], len(node)))
     options = grain.MultiprocessingOptions(workers, size)
-    found = iter(rest.to_iter_dataset().mp_prefetch(options, _without_accelerator))
+    found = iter(rest.to_iter_dataset().mp_prefetch(options, _begin_process))
     try:
         for element in found:
             run.memory["index"] += 1
@@ -207,17 +211,25 @@ def in_processes(run: Run, node: grain.MapDataset, workers: int, size: int):
         code = "".join(re.findall(r"exit code (-?\d+)", str(error)))
         raise RuntimeError(
             "A process that makes elements for Dataset.prefetch(workers=...) ended too early.\n"
-            f"Received: its exit code {code}\n"
-            'If it is 1: in a file, start it under `if __name__ == "__main__":`. If it is -9, it '
-            "was killed, mostly for lack of memory."
+            f"Received: its exit code {0 if code == str(_ENDED) else code}\n"
+            "If it is 0: a function left it. If it is 1: in a file, start it under `if __name__ == "
+            '"__main__":`. If it is -9, it was killed, mostly for lack of memory.'
         ) from None
     finally:
         found.close()
 
 
-def _without_accelerator(number: int, count: int) -> None:
+# With what a process ends that would end with 0: Grain waits for ever for what such a one has not
+# made, whatever made it leave.
+_ENDED = 70
+
+
+def _begin_process(number: int, count: int) -> None:
     """Let JAX in a process that only makes elements leave the accelerator to the program."""
     jax.config.update("jax_platforms", "cpu")
+    leave = os._exit
+    os._exit = lambda status: leave(status or _ENDED)  # type: ignore[assignment]
+    atexit.register(os._exit, 0)
 
 
 def filtered(run: Run, function: Callable):

@@ -3,6 +3,8 @@
 import itertools
 import json
 import multiprocessing
+import os
+import sys
 import threading
 
 import hypothesis
@@ -574,6 +576,46 @@ def test_processes_make_the_same_elements():
         list(iterator)
     iterator.close()
     assert not multiprocessing.active_children()
+
+
+def leaving(number):
+    if number == 2:
+        sys.exit(0)
+    return number
+
+
+def leaving_at_once(number):
+    if number == 2:
+        os._exit(0)
+    return number
+
+
+@pytest.mark.parametrize("function", [leaving, leaving_at_once])
+def test_a_process_that_leaves_in_the_middle_is_missed(function):
+    data = Dataset.range(8).map(function).prefetch(1, workers=1)
+    with pytest.raises(RuntimeError, match="(?s)ended too early.*exit code 0"):
+        list(data)
+
+
+def test_a_place_does_not_depend_on_the_number_of_processes():
+    def open_(workers):
+        return iter(Dataset.range(9).shuffle(9, seed=1).batch(2).prefetch(1, workers=workers))
+
+    states, expected = {}, [list(batch) for batch in open_(0)]
+    for workers, other in ((0, 2), (2, 0)):
+        iterator = open_(workers)
+        if workers in states:
+            iterator.set_state(states[workers])
+            assert [list(next(iterator))] == expected[3:4]
+        else:
+            for _ in range(3):
+                next(iterator)
+        states[other] = iterator.get_state()
+        iterator.close()
+    assert states[2]["place"] == {"next_index": 3}
+    iterator = open_(0)
+    iterator.set_state(states[0])
+    assert [list(batch) for batch in iterator] == expected[4:]
 
 
 def test_processes_need_elements_that_can_be_read_in_any_order():

@@ -1,6 +1,8 @@
 """TextVectorization: from texts to the numbers of their words."""
 
+import math
 import string
+from collections.abc import Iterator
 from itertools import chain
 
 import numpy as np
@@ -18,6 +20,8 @@ _LOWER = bytes(range(256)).lower()
 _PUNCTUATION = string.punctuation.encode()
 # Stands between texts, so that a batch is standardized as one; within a text it is replaced.
 _BETWEEN, _INSTEAD = b"\0", "\ufffd".encode()
+# Characters that are given to a user's function at a time.
+_ROOM = 2**18
 
 
 class TextVectorization(host.HostLayer):
@@ -193,8 +197,8 @@ class TextVectorization(host.HostLayer):
         texts = self._standardized(array)
         rows: list
         if callable(self.split):
-            found = self.split(self._text_array(texts))
-            rows = [host.as_bytes(list(row), self.encoding) for row in found]
+            found = self._applied(self.split, texts, (len(texts),))
+            rows = [host.as_bytes(list(row), self.encoding) for part in found for row in part]
         elif self.split == "whitespace":
             rows = [text.split() for text in texts]
         elif self.split == "character":
@@ -209,8 +213,9 @@ class TextVectorization(host.HostLayer):
     def _standardized(self, array: np.ndarray) -> list[bytes]:
         texts = host.text_list(array, self)
         if callable(self.standardize):
-            given = self._text_array(host.as_bytes(texts, self.encoding)).reshape(array.shape)
-            texts = host.text_list(host.array_of(self.standardize(given)), self)
+            texts = host.as_bytes(texts, self.encoding)
+            parts = self._applied(self.standardize, texts, array.shape)
+            texts = [t for part in parts for t in host.text_list(host.array_of(part), self)]
             return host.as_bytes(texts, self.encoding)
         texts = host.as_bytes(texts, self.encoding)
         if self.standardize is None or not texts:
@@ -224,9 +229,17 @@ class TextVectorization(host.HostLayer):
         ).split(_BETWEEN)  # fmt: skip
 
     @staticmethod
-    def _text_array(texts: list[bytes]) -> np.ndarray:
-        # In strings of a fixed width each would take the room of the longest.
-        return np.array([t.decode("utf-8", "replace") for t in texts], np.dtypes.StringDType())
+    def _applied(function, texts: list[bytes], shape) -> Iterator:
+        """Yield what a user's function makes of texts, as arrays of `str`, some rows at a time.
+
+        In such an array each text takes the room of the longest.
+        """
+        decoded = [text.decode("utf-8", "replace") for text in texts]
+        width = math.prod(shape[1:])
+        rows = max(1, _ROOM // (width * max(map(len, decoded), default=1) or 1))
+        for start in range(0, len(decoded) or 1, rows * width or 1):
+            part = np.array(decoded[start : start + rows * width], "str")
+            yield function(part.reshape((-1, *shape[1:]) if shape else ()))
 
     # From tokens to numbers.
 
