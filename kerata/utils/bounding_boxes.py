@@ -139,7 +139,8 @@ def clip_to_image_size(bounding_boxes, height=None, width=None, bounding_box_for
     if "labels" in bounding_boxes:
         labels = jnp.asarray(bounding_boxes["labels"])
         there = jnp.all(corners[..., 2:] > corners[..., :2], axis=-1)
-        there = there.reshape(*there.shape, *(1,) * (labels.ndim - there.ndim))
+        if labels.shape[-there.ndim :] != there.shape:  # a vector for each box
+            there = there.reshape(*there.shape, *(1,) * (labels.ndim - there.ndim))
         result["labels"] = jnp.where(there, labels, jnp.asarray(-1, labels.dtype))
     return result
 

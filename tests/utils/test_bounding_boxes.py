@@ -79,6 +79,8 @@ def test_crop_pad_and_clip_as_in_keras():
     found, expected = (m.clip_to_image_size(given, 30, 50) for m in (mine, theirs))
     np.testing.assert_array_equal(found["boxes"], expected["boxes"])
     np.testing.assert_array_equal(found["labels"], expected["labels"])
+    one_of_two = {"boxes": [[0.0, 0, 1, 1], [70, 0, 80, 1]], "labels": np.array([[1, 2]])}
+    assert mine.clip_to_image_size(one_of_two, 30, 50)["labels"].tolist() == [[1, -1]]
     beyond = mine.clip_to_image_size({"boxes": [[-0.5, 0.5, 1.5, 2.0]]}, None, None, "REL_XYXY")
     np.testing.assert_array_equal(beyond["boxes"], [[0, 0.5, 1, 1]])
 
