@@ -17,7 +17,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import jaxprs_in_params
 
 from kerata.engine import placement
 from kerata.engine.transforms import jit, lift
@@ -139,6 +138,8 @@ def _looped(step: Callable, stacked, count):
 
 
 def _holds_convolutions(jaxpr) -> bool:
+    from jax.extend.core import jaxprs_in_params  # slow to import
+
     return any(
         equation.primitive.name == "conv_general_dilated"
         or any(map(_holds_convolutions, jaxprs_in_params(equation.params)))
