@@ -19,6 +19,21 @@ current = _Current()
 scopes.ambient_sources.append(lambda: current.distribution)
 
 
+def accelerator():
+    """Return the device that arrays go to; None if it is a CPU, or a distribution is in force."""
+    if current.distribution is not None:
+        return None
+    device = jax.config.jax_default_device
+    if device is None or isinstance(device, str):
+        device = jax.local_devices(backend=device)[0]
+    return None if device.platform == "cpu" else device
+
+
+def memory_of(device) -> int:
+    """Return a device's memory in bytes; 0 where it does not say."""
+    return (device.memory_stats() or {}).get("bytes_limit", 0)
+
+
 def sharding(layout):
     """Return JAX's sharding for a layout: one of ours, one of JAX's, or None."""
     return getattr(layout, "backend_layout", layout)

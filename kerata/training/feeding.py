@@ -8,6 +8,7 @@ repeated.
 
 import itertools
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import jax
@@ -99,13 +100,35 @@ class ArrayFeed(Feed):
         )
         self._leaves = leaves
         self._takers = [_taker(leaf) for leaf in leaves]
+        self._sends = placement.accelerator() is not None
 
     @property
     def data(self):
         """All samples, as one batch."""
         return self._structure.unflatten(self._leaves)
 
+    def keep_on_device(self) -> None:
+        """Move the arrays to an accelerator, if there is one and they take an eighth of it at most.
+
+        For data that is read more than once.
+        """
+        device = placement.accelerator()
+        arrays = [x for x in self._leaves if isinstance(x, np.ndarray) and x.dtype.kind in "biuf"]
+        if (
+            device is not None
+            and len(arrays) == len(self._leaves)
+            and self.class_weights is None
+            and self.prepare is None
+            and sum(x.nbytes for x in arrays) <= placement.memory_of(device) // 8
+        ):
+            self._takers = [_taker(jax.device_put(to_floatx(x), device)) for x in arrays]
+            self._sends = False
+
     def batches(self, number: int, start: int = 0) -> Iterator:
+        batches = self._cut(number, start)
+        return _sent_ahead(batches) if self._sends and self.prepare is None else batches
+
+    def _cut(self, number: int, start: int) -> Iterator:
         for rows in itertools.islice(self._rows(number), start, None):
             batch = self._structure.unflatten([take(rows) for take in self._takers])
             yield batch if self.class_weights is None else self.class_weights.apply(batch)
@@ -122,6 +145,20 @@ class ArrayFeed(Feed):
             starts = [starts[i] for i in permutation(self.seed, number, len(starts))]
         for low in starts:
             yield slice(low, min(low + self.batch_size, self.length))
+
+
+# Batches on their way to an accelerator while it works on the one before.
+_AHEAD = 2
+
+
+def _sent_ahead(batches: Iterator) -> Iterator:
+    """Yield batches that were sent to the accelerator before they are asked for."""
+    waiting: deque = deque()
+    for batch in batches:
+        waiting.append(jax.tree_util.tree_map(_put, batch))
+        if len(waiting) > _AHEAD:
+            yield waiting.popleft()
+    yield from waiting
 
 
 def _taker(leaf) -> Callable:

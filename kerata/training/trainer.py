@@ -160,6 +160,8 @@ class Trainer(Stepping):
             raise checks.endless("fit", "steps_per_epoch")
         state = TrainingState(self, Stream(feed), feed.seed, initial_epoch)
         self._prepare(state.stream, TRAIN, "fit()")
+        if isinstance(feed, ArrayFeed) and epochs - initial_epoch > 1:
+            feed.keep_on_device()
         first = state.stream.peek()
         validate = self._validation(
             validation_data,

@@ -2,11 +2,14 @@
 
 import itertools
 
+import jax
 import numpy as np
 import pandas
 import pytest
 
 import kerata
+from kerata.engine import placement
+from kerata.training import feeding
 from kerata.training.batches import ClassWeights, kept_array
 from kerata.training.feeding import Stream, make_feed, permutation
 
@@ -246,3 +249,26 @@ def test_class_weights_in_every_feed():
     assert batch[2][-1] == 2
     first = next(make_feed(Numbers(2), class_weight={0: 3.0}).batches(0))
     np.testing.assert_array_equal(first[2], [3, 3])
+
+
+@pytest.mark.parametrize("room, kept", [(10**6, True), (100, False)])
+def test_arrays_stay_on_an_accelerator_that_has_room(monkeypatch, room, kept):
+    expected = pass_of(make_feed(X, Y, batch_size=4, shuffle=True))
+    monkeypatch.setattr(placement, "accelerator", lambda: jax.devices()[0])
+    monkeypatch.setattr(placement, "memory_of", lambda device: room)
+    feed = make_feed(X, Y, batch_size=4, shuffle=True)
+    sent = pass_of(feed)  # what does not stay is sent ahead
+    assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(sent))
+    feed.keep_on_device()
+    assert feed._sends is not kept
+    for batches in (sent, pass_of(feed)):
+        for batch, wanted in zip(batches, expected, strict=True):
+            jax.tree.map(np.testing.assert_array_equal, batch, wanted)
+
+
+def test_what_is_sent_ahead_is_read_only_so_far_ahead():
+    read = []
+    batches = feeding._sent_ahead(read.append(i) or np.ones(i) for i in range(1, 9))
+    next(batches)
+    assert read == [1, 2, 3]
+    assert [len(b) for b in batches] == [2, 3, 4, 5, 6, 7, 8]
