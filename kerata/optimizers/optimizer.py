@@ -107,28 +107,11 @@ class Optimizer(OptimizerState):
         self.ema_overwrite_frequency = ema_overwrite_frequency
         if use_ema and not 0 <= ema_momentum <= 1:
             raise argument_error("ema_momentum", "be in the range [0, 1]", ema_momentum, self)
-        if (
-            use_ema
-            and ema_overwrite_frequency is not None
-            and not _at_least(1, ema_overwrite_frequency)
-        ):
-            raise argument_error(
-                "ema_overwrite_frequency",
-                "be an integer >= 1 or None",
-                ema_overwrite_frequency,
-                self,
-            )
+        if use_ema:
+            _check_count("ema_overwrite_frequency", ema_overwrite_frequency, 1, self)
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
-        if gradient_accumulation_steps is not None and not _at_least(
-            2, gradient_accumulation_steps
-        ):
-            raise argument_error(
-                "gradient_accumulation_steps",
-                "be an integer >= 2",
-                gradient_accumulation_steps,
-                self,
-            )
+        _check_count("gradient_accumulation_steps", gradient_accumulation_steps, 2, self)
         self.built = False
         self._without_decay: list = []
         self._optimized: list[Variable] = []
@@ -473,19 +456,18 @@ class Optimizer(OptimizerState):
 
     def _clip_gradients(self, grads):
         if self.clipnorm and self.clipnorm > 0:
-            return [g * self._clipping_factor(_norm([g]), self.clipnorm) for g in grads]
+            return [g * self._clip_factor(_norm([g]), self.clipnorm) for g in grads]
         if self.global_clipnorm and self.global_clipnorm > 0:
             norm = _norm(grads)
-            scale = self._clipping_factor(norm, self.global_clipnorm) + (
-                norm - norm
-            )  # NaN stays NaN
+            # `norm - norm`: NaN stays NaN.
+            scale = self._clip_factor(norm, self.global_clipnorm) + (norm - norm)
             return [g * jnp.asarray(scale, jnp.result_type(g)) for g in grads]
         if self.clipvalue and self.clipvalue > 0:
             return [jnp.clip(g, -self.clipvalue, self.clipvalue) for g in grads]
         return grads
 
     @staticmethod
-    def _clipping_factor(norm, limit):
+    def _clip_factor(norm, limit):
         return limit / jnp.maximum(norm, limit)
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
@@ -647,5 +629,6 @@ def _norm(arrays):
     return jnp.sqrt(sum(jnp.sum(jnp.square(a)) for a in arrays))
 
 
-def _at_least(least: int, value) -> bool:
-    return isinstance(value, numbers.Integral) and int(value) >= least
+def _check_count(name: str, value, least: int, owner) -> None:
+    if value is not None and not (isinstance(value, numbers.Integral) and int(value) >= least):
+        raise argument_error(name, f"be an integer >= {least}, or None", value, owner)
