@@ -369,15 +369,16 @@ def graph_config(model) -> dict:
     return {"name": model.name, "trainable": model.trainable, "layers": layers, **ends}
 
 
-# Keras writes `training` into a call also where nobody gave it, as the layer's default: False. So
-# where a user did give it, kerata says so; Keras takes no notice.
+# Keras writes `training` into a call also where nobody gave it, as the layer's default. So where a
+# user did give that, kerata says so; Keras takes no notice.
 _FIXED = "training_fixed"
 
 
 def _may_be_default(operation, kwargs) -> bool:
-    if kwargs.get("training") is not False or not isinstance(operation, Layer):
+    given = kwargs.get("training")
+    if given is None or not isinstance(operation, Layer):
         return False
-    return call_signature(type(operation).call).training_default is False
+    return given is call_signature(type(operation).call).training_default
 
 
 def functional_from_config(cls, config: dict):

@@ -392,3 +392,12 @@ def test_dropout_of_a_loaded_model_drops_in_training_only(writer):
     assert drops(through(training=True), training=True)
     # What was given on purpose stays in kerata's own files.
     assert drops(through(training=False), training=True) == (writer is keras)
+
+
+def test_augmentation_of_a_loaded_model_is_off_in_inference():
+    inputs = keras.Input((4, 4, 1))
+    model = keras.Model(inputs, keras.layers.RandomBrightness(0.9, seed=1)(inputs))
+    model = kerata.models.model_from_json(model.to_json())
+    x = np.ones((2, 4, 4, 1), "float32")
+    np.testing.assert_array_equal(model(x, training=False), x)
+    assert not np.array_equal(model(x, training=True), x)
