@@ -1,4 +1,4 @@
-"""Photographs, and convnets that look at them: what DeepDream and style transfer share."""
+"""Convnets that look at photographs: what DeepDream and style transfer share."""
 
 from pathlib import Path
 
@@ -7,14 +7,11 @@ import numpy as np
 import kerata
 from kerata import layers
 from kerata.cli.guard import BadInput
+from kerata.examples.photographs import photograph
 
-# Photographs that come with scikit-learn and scikit-image.
-SKLEARN = ("china", "flower")
-SKIMAGE = (
-    "astronaut", "brick", "chelsea", "coffee", "grass", "gravel", "hubble_deep_field",
-    "immunohistochemistry", "motorcycle", "retina", "rocket",
-)  # fmt: skip
-
+# The photographs that the small convnet learns to tell apart.
+SEEN = ["astronaut", "brick", "cat", "china", "coffee", "flower", "galaxies", "grass", "gravel",
+        "motorcycle", "retina", "rocket", "tissue"]  # fmt: skip
 # For each architecture, the layers from fine to coarse.
 LAYERS = {
     "vgg16": [f"block{block}_conv{2 if block < 3 else 3}" for block in range(1, 6)],
@@ -22,42 +19,6 @@ LAYERS = {
     "inception_v3": ["mixed0", "mixed2", "mixed4", "mixed6", "mixed8"],
 }
 SIDE = 48  # pixels of the pieces that the small convnet learns from
-
-
-def photograph(name, longest):
-    """Return a photograph, `(height, width, 3)` from 0 to 255.
-
-    Args:
-        name: name in `SKLEARN` or `SKIMAGE`, or the path of an image file.
-        longest: pixels that the longer side gets.
-    """
-    if name in SKLEARN:
-        from sklearn.datasets import load_sample_image
-
-        image = load_sample_image(f"{name}.jpg")
-    elif name in SKIMAGE:
-        try:
-            from skimage import data
-        except ImportError as error:
-            raise ImportError("the photographs need: pip install 'kerata[demo]'") from error
-        image = data.stereo_motorcycle()[0] if name == "motorcycle" else getattr(data, name)()
-    else:
-        if not Path(name).is_file():
-            known = ", ".join((*SKLEARN, *SKIMAGE))
-            raise BadInput(
-                f"there is no photograph {name!r}; give an image file, or one of {known}"
-            )
-        try:
-            image = kerata.utils.img_to_array(kerata.utils.load_img(name))
-        except (OSError, ValueError) as error:
-            raise BadInput(f"this is no image that can be read: {name} ({error})") from None
-    image = np.asarray(image, "float32")
-    if image.ndim == 2:
-        image = np.repeat(image[..., None], 3, axis=2)
-    scale = longest / max(image.shape[:2])
-    size = [max(round(side * scale), SIDE) for side in image.shape[:2]]
-    small = kerata.ops.image.resize(image, size, antialias=True)
-    return np.clip(small, 0, 255)
 
 
 def backbone(weights, architecture, epochs, seed, say):
@@ -74,11 +35,9 @@ def backbone(weights, architecture, epochs, seed, say):
     if weights is None:
         model, accuracy, chance = trained_on_the_spot(epochs, seed, say)
         about = (
-            f"no file of weights was given, so a small convnet ({model.count_params():,} "
-            f"parameters) was trained on the spot to say which of {len(SKLEARN + SKIMAGE)} "
-            f"photographs a piece of {SIDE}×{SIDE} pixels was cut from. It is right on "
-            f"{accuracy:.0%} of pieces from parts of them that it never saw (guessing: "
-            f"{chance:.0%}). It knows textures and colours, not objects as VGG or Inception do"
+            f"a small convnet, trained on the spot to say which of {len(SEEN)} photographs a piece "
+            f"was cut from: right on {accuracy:.0%} of pieces from parts that it never saw "
+            f"(guessing: {chance:.0%}). It knows textures and colours, not objects as VGG does"
         )
         return model, [f"block{block}" for block in range(1, 5)], about
     if architecture not in LAYERS:
@@ -94,7 +53,7 @@ def backbone(weights, architecture, epochs, seed, say):
             include_top=False, weights=str(weights), input_tensor=prepared
         )
     except (ValueError, OSError, KeyError) as error:
-        line = str(error).partition("\n")[0]
+        line = " ".join(str(error).split())
         raise BadInput(
             f"{weights} holds no weights of {architecture} without its classifier ({line})"
         ) from None
@@ -120,7 +79,7 @@ def trained_on_the_spot(epochs, seed, say, pieces=200):
     The right quarter of each photograph is for the test alone.
     """
     generator = np.random.default_rng(seed)
-    photographs = [photograph(name, 384) for name in (*SKLEARN, *SKIMAGE)]
+    photographs = [photograph(name, 384).astype("float32") for name in SEEN]
     parts = [np.split(image, [round(0.75 * image.shape[1])], axis=1) for image in photographs]
     x_train, x_test = (
         np.concatenate([cut(part[which], count, generator) for part in parts])

@@ -1,13 +1,10 @@
 """Handwritten digits: a small convnet on 1,797 real images, checked, saved and used again."""
 
-import platform
-import time
-
 import numpy as np
 
 import kerata
 from kerata import layers
-from kerata.cli import demo, pictures, reloading, report
+from kerata.cli import demo, report
 from kerata.datasets import digits
 
 BATCH = 128
@@ -22,13 +19,14 @@ def main(out, epochs=8, seed=0, say=print):
         epochs: how often to go through the training images (in 8 views each).
         seed: decides the initial weights, the views and the order; not the test images.
     """
-    started = time.perf_counter()
-
+    page = report.Page(
+        out, "Handwritten digits", "A small convolutional network, from nothing.", say
+    )
     # The test images are the same whatever the seed. Nothing below looks at them until the model
     # is finished: the validation images, which are watched while training, come from the others.
     (images, labels), (x_test, y_test) = digits.load_data()
     train, watched = digits.stratified_split(labels, share=0.1, seed=seed)
-    images, x_test = images[..., None] / 16, x_test[..., None] / 16  # ink from 0 to 1
+    images, x_test = images[..., None], x_test[..., None]  # ink from 0 to 16
     say(
         f"{len(train):,} images to train on, in {VIEWS} views each; "
         f"{len(watched)} to watch while training; {len(y_test)} held out for the test"
@@ -60,81 +58,39 @@ def main(out, epochs=8, seed=0, say=print):
     )
 
     probabilities = model.predict(x_test, verbose=0)
-    predicted = probabilities.argmax(axis=1)
     scores = {
-        "this model": float(np.mean(predicted == y_test)),
+        "this model": float(np.mean(probabilities.argmax(axis=1) == y_test)),
         "logistic regression": logistic_regression(images, labels, x_test, y_test),
         "majority class": float(np.mean(y_test == np.bincount(labels).argmax())),
     }
-    wrong = {name: round((1 - score) * len(y_test)) for name, score in scores.items()}
-    say(f"\nAccuracy on the {len(y_test)} test images")
-    for name, score in scores.items():
-        say(f"  {name:<20} {score:7.2%}   {wrong[name]:>3} wrong")
-
-    model.save(out / "model.keras")
-    elsewhere = reloading.predictions_elsewhere(out / "model.keras", x_test)
-    reloaded = reloading.sameness(probabilities, elsewhere)
-    say(f"\nmodel.keras, loaded in a fresh process: {reloaded}")
-
-    names = range(10)
-    seconds = time.perf_counter() - started
-    low, high = report.wilson_interval(scores["this model"], len(y_test))
-    page = report.Page(out, "Handwritten digits", "A small convolutional network, from nothing.")
-    page.headline(
-        f"{scores['this model']:.1%}",
-        f"of {len(y_test)} test images classified right: "
-        f"{report.counted(wrong['this model'], 'mistake')}. Training never saw these images, and "
-        f"no choice was made by them. From a test of this size, the true accuracy lies between "
-        f"{low:.1%} and {high:.1%} (95% interval).",
-    )
-    page.scores(
-        "Beside two baselines",
-        "On the same test images. Logistic regression sees the pixels and was given all the other "
-        "images; the majority class always answers with the most frequent digit.",
+    page.accuracy(
         scores,
-        details={name: report.counted(count, "mistake") for name, count in wrong.items()},
+        len(y_test),
+        "test images",
+        "Logistic regression sees the pixels of all the other images.",
     )
-    page.picture(
-        "How training went",
-        "Training images are turned, zoomed and shifted a little, and there is dropout: that makes "
-        "them harder than the validation images.",
-        pictures.curves(history.history, {"loss": "Loss", "accuracy": "Classified right %"}),
-        "curves",
+    page.training(
+        history,
+        {"loss": "Loss", "accuracy": "Classified right %"},
+        "Training images are moved and there is dropout: they are harder than validation images.",
     )
-    page.picture(
-        "What was taken for what",
-        "Each row is a true digit. Blue counts are right answers, orange ones mistakes.",
-        pictures.confusion(y_test, predicted, names),
-        "confusion",
-        narrow=True,
-    )
-    page.picture(
-        "The worst mistakes",
-        "Mistakes first, the most confident at the front; then the right answers that were closest "
-        "to going wrong.",
-        pictures.mistakes(x_test, y_test, probabilities, names),
-        "mistakes",
-    )
-    page.facts(
-        "How it was measured",
+    page.mistakes(x_test / 16, y_test, probabilities, range(10))
+    model.save(out / "model.keras")
+    page.reload(model, x_test)
+    page.write(
         {
-            "Images": "1,797 of 8×8 pixels, from the UCI repository's Optical Recognition of "
-            "Handwritten Digits, as in scikit-learn",
+            "Images": "1,797 of 8×8 pixels: UCI's Optical Recognition of Handwritten Digits, as in "
+            "scikit-learn",
             "Split": f"{len(train):,} to train on, {len(watched)} to watch while training, "
             f"{len(y_test)} held out; each digit in the same shares",
-            "Model": f"{model.count_params():,} parameters, saved as model.keras",
-            "Reload": f"a fresh process loaded the file: {reloaded}",
-            "Again": f"kerata demo digits --epochs {epochs} --seed {seed} ({seconds:.0f} s here)",
-            "With": f"kerata {kerata.__version__}, Python {platform.python_version()}",
-        },
+        }
     )
-    say(f"\nSee {page.write()} ({seconds:.0f} seconds in all)")
     return scores
 
 
 def convnet():
     """Return the model: two blocks of two convolutions each, a dense classifier."""
-    stack = [kerata.Input((8, 8, 1))]
+    stack = [kerata.Input((8, 8, 1)), layers.Rescaling(1 / 16)]
     for filters in (32, 64):
         for _ in range(2):
             stack += [
@@ -161,8 +117,8 @@ def logistic_regression(images, labels, x_test, y_test):
     # The matrices are small: more threads would only wait for each other, and on a busy machine
     # for minutes.
     with threadpool_limits(1):
-        classifier = LogisticRegression(max_iter=1000).fit(pixels, labels)
-        return float(classifier.score(test_pixels, y_test))
+        classifier = LogisticRegression(max_iter=1000).fit(pixels / 16, labels)
+        return float(classifier.score(test_pixels / 16, y_test))
 
 
 if __name__ == "__main__":

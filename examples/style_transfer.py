@@ -1,21 +1,21 @@
 """Neural style transfer: what is in one picture, with the textures and colours of another."""
 
-import time
 from pathlib import Path
 
 import numpy as np
 
 import kerata
 from kerata import ops
-from kerata.cli import demo, pictures, reloading, report
+from kerata.cli import demo, pictures, report
 from kerata.examples import backbones
+from kerata.examples.photographs import photograph
 
 
 def main(
     out,
     *,
     content="china",
-    style="immunohistochemistry",
+    style="tissue",
     weights: Path | None = None,
     architecture="vgg19",
     longest=320,
@@ -40,8 +40,8 @@ def main(
         epochs: how often the small convnet goes through its pieces of photographs.
         seed: decides the small convnet's weights.
     """
-    started = time.perf_counter()
-    photograph, manner = (backbones.photograph(name, longest) for name in (content, style))
+    page = report.Page(out, "Neural style transfer", "After Gatys, Ecker and Bethge (2016).", say)
+    original, manner = (photograph(name, longest).astype("float32") for name in (content, style))
     convnet, names, about = backbones.backbone(weights, architecture, epochs, seed, say)
     say(f"\nThe convnet: {about}.\n")
 
@@ -49,10 +49,10 @@ def main(
     features = kerata.Model(convnet.input, [convnet.get_layer(name).output for name in names])
     wanted = [gram(maps) for maps in features(manner[None])]
     # How large each term is at the start makes all of them alike, whatever the convnet.
-    first = features(photograph[None])
+    first = features(original[None])
     size = [squared(gram(maps), target) for maps, target in zip(first, wanted)]
     kept, place = first[-2], len(names) - 2
-    picture = kerata.Variable(photograph[None])
+    picture = kerata.Variable(original[None])
     optimizer = kerata.optimizers.Adam(kerata.optimizers.schedules.CosineDecay(6.0, steps))
 
     def loss():
@@ -84,42 +84,34 @@ def main(
 
     # What the convnet says of its own work proves little. So texture is judged by local binary
     # patterns, colour by its quantiles, and the content by structural similarity.
-    recolour = recoloured(photograph, manner)
-    shown = {"this picture": painted, "colours alone": recolour, "the photograph": photograph}
+    shown = {
+        "this picture": painted,
+        "colours alone": recoloured(original, manner),
+        "the photograph": original,
+        "the style": manner,
+    }
     scores = {
         name: {
             "texture": texture_distance(image, manner),
             "colour": colour_distance(image, manner),
-            "likeness": similarity(image, photograph),
+            "likeness": similarity(image, original),
         }
-        for name, image in (*shown.items(), ("the style", manner))
+        for name, image in shown.items()
     }
-    say("\nDistances to the style, and likeness to the content")
-    for name, score in scores.items():
-        say(f"  {name:<16}" + "   ".join(f"{key} {value:6.3f}" for key, value in score.items()))
-
-    convnet.save(out / "model.keras")
-    there = reloading.predictions_elsewhere(out / "model.keras", painted[None])
-    reloaded = reloading.sameness(convnet.predict(painted[None], verbose=0), there)
-    say(f"\nmodel.keras, loaded in a fresh process: {reloaded}")
-
-    page = report.Page(out, "Neural style transfer", "After Gatys, Ecker and Bethge (2016).")
-    left = scores["this picture"]["texture"] / scores["the photograph"]["texture"]
+    left = {name: score["texture"] / scores["the photograph"]["texture"]
+            for name, score in scores.items()}  # fmt: skip
     page.headline(
-        f"{left:.0%}",
+        f"{left['this picture']:.0%}",
         "of the photograph's distance to the style's texture is left, by a measure that took no "
-        "part in the work (local binary patterns); changing the colours alone leaves "
-        f"{scores['colours alone']['texture'] / scores['the photograph']['texture']:.0%}. The "
-        f"convnet: {about}.",
+        f"part in the work; changing the colours alone leaves {left['colours alone']:.0%}.",
     )
     page.picture(
         "What came of it",
-        "The content, the style, the picture painted, and the content in the style's colours "
-        "alone.",
+        "",
         pictures.grid(
             [
-                each.astype("uint8")
-                for each in (photograph, manner, painted, shown["colours alone"])
+                image.astype("uint8")
+                for image in (original, manner, painted, shown["colours alone"])
             ],
             titles=[Path(content).stem, Path(style).stem, "painted", "colours alone"],
             columns=2,
@@ -127,38 +119,30 @@ def main(
         ),
         "pictures",
     )
+    page.scores("Distance to the style's texture (less is better)",
+                "How much histograms of local binary patterns (Ojala et al., 2002) differ, from 0 "
+                "to 1.", {name: score["texture"] for name, score in scores.items()},
+                form="{:.3f}")  # fmt: skip
     page.table(
         "Style against content",
-        "Texture: how much histograms of local binary patterns (Ojala et al., 2002) differ from "
-        "the style's, from 0 to 1. Colour: how far the quantiles of the three colours are from the "
-        "style's, of 255 shades. Likeness: structural similarity of the grey pictures to the "
-        "photograph (Wang et al., 2004).",
-        ["Picture", "Texture", "Colour", "Likeness"],
+        "Colour: how far the quantiles of the three colours are from the style's, of 255 shades. "
+        "Likeness: structural similarity of the grey pictures to the photograph (Wang et al., "
+        "2004).",
+        ["Picture", "Colour", "Likeness"],
         [
-            [name, f"{score['texture']:.3f}", f"{score['colour']:.1f}", f"{score['likeness']:.2f}"]
+            [name, f"{score['colour']:.1f}", f"{score['likeness']:.2f}"]
             for name, score in scores.items()
         ],
     )
-    page.picture(
-        "How the work went",
-        "Both are shares: of the first distance to the style, and of the content's own strength.",
-        pictures.curves(history, {"style": "Style left %", "content": "Content lost %"}, "Step"),
-        "curves",
+    page.training(
+        history,
+        {"style": "Style left %", "content": "Content lost %"},
+        "Shares: of the first distance to the style, and of the content's own strength.",
+        unit="Step",
     )
-    seconds = time.perf_counter() - started
-    given = "" if weights is None else f" --weights {weights} --architecture {architecture}"
-    page.facts(
-        "How it was made",
-        {
-            "Convnet": about,
-            "Picture": f"{photograph.shape[1]}×{photograph.shape[0]} pixels, {steps} steps",
-            "Reload": f"a fresh process loaded model.keras, the convnet: {reloaded}",
-            "Again": f"kerata demo style_transfer --content {content} --style {style}{given} "
-            f"--longest {longest} --steps {steps} --strength {strength} --epochs {epochs} "
-            f"--seed {seed} ({seconds:.0f} s here)",
-        },
-    )
-    say(f"\nSee {page.write()} ({seconds:.0f} seconds in all)")
+    convnet.save(out / "model.keras")
+    page.reload(convnet, painted[None])
+    page.write({"Convnet": about, "Use": "model.keras, the convnet, takes pictures from 0 to 255"})
     return scores
 
 

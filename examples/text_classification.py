@@ -1,24 +1,15 @@
 """Text classification: which library does a description belong to? Three models read raw text."""
 
-import ast
-import platform
-import re
-import sysconfig
-import time
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 import kerata
 from kerata import layers, ops
-from kerata.cli import demo, pictures, reloading, report
-from kerata.cli.guard import BadInput, text_of
-
-WORDS = 60  # how many of each text the models that read in order see
-NAMES = re.compile(
-    r"\b(jax|jnp|matplotlib|pyplot|plt|numpy|np|python|scikit|sklearn|scipy)\w*", re.I
-)
+from kerata.cli import demo, report
+from kerata.cli.guard import BadInput
+from kerata.cli.reading import pairs_of
+from kerata.examples.docstrings import WORDS, docstrings, libraries
 
 
 def main(out, epochs=8, seed=0, most=2000, data: Path | None = None, say=print):
@@ -26,140 +17,74 @@ def main(out, epochs=8, seed=0, most=2000, data: Path | None = None, say=print):
 
     Args:
         out: path of the folder for the results.
-        epochs: how often to go through the training texts.
+        epochs: how often to go through the training texts at most.
         seed: decides the initial weights and the order; not what is held out.
         most: how many texts of a class to take at most.
         data: a text file with a class, a tab and a text on each line, instead of the docstrings.
     """
-    started = time.perf_counter()
-    rows = docstrings(libraries(), most) if data is None else read(data)
-    names, (x, y), (x_watched, y_watched), (x_test, y_test) = parts(rows, most)
-    say(f"{len(x):,} texts of {len(names)} classes to learn from, {len(x_test):,} held out")
+    page = report.Page(
+        out, "Text classification", "Raw text in, a class out: three models compared.", say
+    )
+    if data is None:
+        rows = docstrings(libraries(), most)
+    else:
+        rows = [(name, text, text) for name, text in pairs_of(data, "a class", "a text")]
+    names, (x, y), watched, (x_test, y_test) = parts(rows, most)
+    split = f"{len(x):,} to learn from, {len(watched[0]):,} to watch, {len(x_test):,} held out"
+    say(f"Texts of {len(names)} classes: {split}")
 
-    scores, table, models = {}, [], {}
-    for name, build in {
-        "bag of bigrams": bigrams,
-        "bidirectional LSTM": recurrent,
-        "Transformer encoder": transformer,
-    }.items():
-        say(f"\n{name}")
+    scores, histories, told, models = {}, {}, {}, {}
+    for build in (bigrams, recurrent, transformer):
         kerata.utils.set_random_seed(seed)
         model = build(x, len(names))
+        say(f"\n{model.name}, {model.count_params():,} parameters")
         model.compile(
             kerata.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"]
         )
-        before = time.perf_counter()
         history = model.fit(
             x,
             y,
             batch_size=32,
             epochs=epochs,
-            validation_data=(x_watched, y_watched),
+            validation_data=watched,
             callbacks=[kerata.callbacks.EarlyStopping(patience=1, restore_best_weights=True)],
         )
-        seconds = time.perf_counter() - before
-        probabilities = model.predict(x_test, verbose=0)
-        scores[name] = float(np.mean(probabilities.argmax(axis=1) == y_test))
-        watched = model.evaluate(x_watched, y_watched, verbose=0, return_dict=True)["accuracy"]
-        models[name] = watched, model, history.history, probabilities
-        table.append(
-            [
-                name,
-                f"{scores[name]:.1%}",
-                f"{watched:.1%}",
-                model.count_params(),
-                f"{seconds:.0f} s",
-            ]
-        )
+        models[model.name], histories[model.name] = model, history
+        told[model.name] = model.evaluate(*watched, verbose=0, return_dict=True)["accuracy"]
+        scores[model.name] = model.evaluate(x_test, y_test, verbose=0, return_dict=True)["accuracy"]
+
     # What is watched decides which one is kept: the test is not for choosing.
-    best = max(models, key=lambda name: models[name][0])
-    _, model, history, probabilities = models[best]
-    predicted = probabilities.argmax(axis=1)
+    best = max(told, key=told.get)
     scores = {
-        best: scores.pop(best),
+        best: scores[best],
         **scores,
         "logistic regression": logistic_regression(x, y, x_test, y_test),
         "most frequent class": float(np.mean(y_test == np.bincount(y).argmax())),
     }
-    say(f"\nAccuracy on the {len(y_test):,} test texts")
-    for name, score in scores.items():
-        say(f"  {name:<20} {score:7.2%}")
-
-    model.save(out / "model.keras")
-    elsewhere = reloading.predictions_elsewhere(out / "model.keras", x_test.tolist())
-    reloaded = reloading.sameness(probabilities, elsewhere)
-    say(f"\nmodel.keras, loaded in a fresh process, given raw text: {reloaded}")
-
-    seconds = time.perf_counter() - started
-    wrong = int(np.sum(predicted != y_test))
-    low, high = report.wilson_interval(scores[best], len(y_test))
-    page = report.Page(
-        out, "Text classification", "Raw text in, a class out: three models compared."
-    )
-    page.headline(
-        f"{scores[best]:.1%}",
-        f"of {len(y_test):,} test texts classified right by the {best}, "
-        f"{report.counted(wrong, 'mistake')}. From a test of this size, the true accuracy lies "
-        f"between {low:.1%} and {high:.1%} (95% interval).",
-    )
-    page.table(
-        "Three models",
-        "The one that was best on the validation texts is saved, and shown below.",
-        ["", "Test accuracy", "Validation accuracy", "Parameters", "Training"],
-        table,
-    )
-    page.scores(
-        "Beside two baselines",
-        "On the same test texts. Logistic regression sees how often each word and pair of words "
-        "occurs (TF-IDF); the last answers with the class that is most frequent in training.",
+    page.accuracy(
         scores,
+        len(y_test),
+        "test texts",
+        f"The model that was best on the validation texts ({best}, {told[best]:.1%}) is saved, and "
+        "shown below. Logistic regression sees words and pairs of words, as bigrams does.",
     )
-    page.picture(
-        f"How training of the {best} went",
-        "Dropout makes the training texts harder than the validation texts.",
-        pictures.curves(history, {"loss": "Loss", "accuracy": "Classified right %"}),
-        "curves",
+    page.training(
+        histories[best],
+        {"loss": "Loss", "accuracy": "Classified right %"},
+        f"Of {best}. Dropout makes the training texts harder than the validation texts.",
     )
-    page.picture(
-        "What was taken for what",
-        "Each row is a true class. Blue counts are right answers, orange ones mistakes.",
-        pictures.confusion(y_test, predicted, names, "texts"),
-        "confusion",
-        narrow=True,
-    )
-    given = probabilities[np.arange(len(y_test)), y_test]
-    order = np.lexsort((given, predicted == y_test))
-    page.table(
-        "The worst mistakes, and the surest right answers",
-        "With the probability that the model gave to its answer.",
-        ["Text", "Is", "Taken for", ""],
-        [
-            [
-                x_test[i] if len(x_test[i]) < 200 else x_test[i][:200] + " ...",
-                names[y_test[i]],
-                names[predicted[i]],
-                f"{probabilities[i].max():.0%}",
-            ]
-            for i in [*order[: min(6, wrong)], *order[-3:]]
-        ],
-    )
-    what = "descriptions in the docstrings of 6 libraries, whose names are blanked out"
-    page.facts(
-        "How it was measured",
+    model = models[best]
+    page.mistakes(x_test, y_test, model.predict(x_test, verbose=0), names)
+    model.save(out / "model.keras")
+    (out / "classes.txt").write_text("\n".join(names), encoding="utf-8")
+    page.reload(model, x_test)
+    page.write(
         {
-            "Texts": f"{len(x) + len(x_watched) + len(x_test):,}: "
-            + (what if data is None else data.name),
-            "Split": f"{len(x):,} to learn from, {len(x_watched):,} to watch, {len(x_test):,} held "
-            "out" + ("; all texts of a source file lie in the same part" if data is None else ""),
-            "Model": f"model.keras takes raw strings: its vocabulary is inside. "
-            f"Classes: {', '.join(names)}",
-            "Reload": f"a fresh process loaded the file and read raw text: {reloaded}",
-            "Again": f"kerata demo text_classification --epochs {epochs} --seed {seed} "
-            f"--most {most}{'' if data is None else f' --data {data}'} ({seconds:.0f} s here)",
-            "With": f"kerata {kerata.__version__}, Python {platform.python_version()}",
-        },
+            "Texts": str(data or "docstrings of 6 libraries, whose names are blanked out"),
+            "Split": split + ("" if data else "; texts of one source file stay together"),
+            "Use": f"kerata predict {out}/model.keras 'a text' --classes {out}/classes.txt",
+        }
     )
-    say(f"\nSee {page.write()} ({seconds:.0f} seconds in all)")
     return scores
 
 
@@ -212,48 +137,6 @@ def transformer(texts, classes, width=64):
     x = layers.LayerNormalization()(layers.Add()([x, layers.Dense(width)(wide)]))
     x = layers.Dropout(0.5)(layers.GlobalAveragePooling1D()(x))
     return kerata.Model(text, layers.Dense(classes, activation="softmax")(x), name="transformer")
-
-
-def libraries():
-    """Return the folder of each library's source."""
-    modules = ("jax", "matplotlib", "numpy", "sklearn", "scipy")
-    names = ("JAX", "Matplotlib", "NumPy", "scikit-learn", "SciPy")
-    folders = {name: Path(find_spec(module).origin).parent for name, module in zip(names, modules)}
-    return {**folders, "Python": Path(sysconfig.get_path("stdlib"))}
-
-
-def docstrings(folders, most):
-    """Return rows of class, text and source: how docstrings in folders of Python files begin."""
-    rows = []
-    for name, root in folders.items():
-        found = {}
-        paths = sorted(str(path.relative_to(root)) for path in root.rglob("*.py"))
-        for path in np.random.default_rng(0).permutation(paths):
-            if len(found) >= most or re.search("test|vendor|site-packages", path):
-                continue
-            try:
-                tree = ast.parse((root / path).read_text(encoding="utf-8"))
-            except (SyntaxError, ValueError):
-                continue  # the standard library has files that are wrong on purpose
-            for node in ast.walk(tree):
-                if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                    words = (ast.get_docstring(node) or "").split()[:WORDS]
-                    if len(words) >= 8:
-                        text = NAMES.sub("_", " ".join(words))
-                        found.setdefault(text, (name, text, f"{name}/{path}"))
-        rows += found.values()
-    return rows
-
-
-def read(path):
-    """Return rows of class, text and source, here the text itself, of a file."""
-    rows = []
-    for number, line in enumerate(text_of(path).splitlines(), 1):
-        name, tab, text = line.partition("\t")
-        if not (name.strip() and tab and text.strip()):
-            raise BadInput(f"{path}, line {number}: a class, a tab and a text are needed")
-        rows.append((name.strip(), text.strip(), text.strip()))
-    return rows
 
 
 def parts(rows, most):

@@ -1,17 +1,15 @@
 """Text generation: a small GPT learns to write like Python's documentation, or any text file."""
 
-import platform
-import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
 import kerata
-from kerata.cli import demo, pictures, report
-from kerata.cli.guard import BadInput, text_of
+from kerata.cli import demo, report
+from kerata.cli.guard import BadInput
+from kerata.cli.reading import text_of
+from kerata.examples.docstrings import documentation
 from kerata.examples.gpt import GPT
 from kerata.examples.subwords import Subwords, learn
 
@@ -43,13 +41,18 @@ def main(
         top_p: draw from the likeliest that reach this probability together.
         data: a text file (UTF-8) to learn from instead of Python's documentation.
     """
-    started = time.perf_counter()
+    what = "Python's documentation" if data is None else data.name
+    page = report.Page(out, "Text generation", f"A small GPT that has read {what}.", say)
     training, watched, test = parts(documentation() if data is None else text_of(data))
     subwords = Subwords(learn([training], VOCABULARY))
     tokens, watched_tokens, test_tokens = (
         np.array(subwords.encode(text), "int32") for text in (training, watched, test)
     )
-    say(f"{len(tokens):,} subwords to learn from, {len(test_tokens):,} held out for the test")
+    split = (
+        f"{len(tokens):,} subwords to learn from, {len(watched_tokens):,} to watch, "
+        f"{len(test_tokens):,} held out, in the order of the text"
+    )
+    say(split)
 
     kerata.utils.set_random_seed(seed)
     model = GPT(subwords.vocabulary, LENGTH)
@@ -69,66 +72,36 @@ def main(
     )
 
     x_test, y_test = windows(test_tokens, LENGTH)
-    unigram, bigram = baselines(tokens, windows(watched_tokens, LENGTH), x_test, y_test)
-    surprise = model.evaluate(x_test, y_test, verbose=0)
+    unigram, bigram = baselines(tokens, watch, x_test, y_test)
     scores = {
-        "this model": float(np.exp(surprise)),
+        "this model": float(np.exp(model.evaluate(x_test, y_test, verbose=0))),
         "bigrams": bigram,
         "unigrams": unigram,
-        "any subword alike": float(len(subwords.vocabulary)),
     }
-    say(f"\nPerplexity of the {y_test.size:,} held-out subwords")
-    for name, score in scores.items():
-        say(f"  {name:<20} {score:8.1f}")
-    speed = {
-        "compiled loop, with cache": pace(model, with_cache=True),
-        "one step at a time": pace(model, with_cache=False),
-    }
-    faster = speed["compiled loop, with cache"] / speed["one step at a time"]
-    say("\nSubwords per second, one text at a time")
-    for name, number in speed.items():
-        say(f"  {name:<26} {number:8,.0f}")
-
-    model.save(out / "model.keras")
-    how = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-    first = model.write(prompt, 120, seed=seed, **how)
-    same = first == written_elsewhere(out / "model.keras", prompt, seed, how)
-    reloaded = "the same text from the same seed" if same else "ANOTHER text from the same seed"
-    say(f"\n{first}\n\nmodel.keras, loaded in a fresh process: {reloaded}")
-
-    seconds = time.perf_counter() - started
-    what = "Python's documentation" if data is None else data.name
-    page = report.Page(out, "Text generation", f"A small GPT that has read {what}.")
     page.headline(
         f"{scores['this model']:.1f}",
-        f"is the perplexity of text that it never saw: at each subword the model is as unsure as "
-        f"if it chose among {scores['this model']:.0f} alike. Knowing the subword before "
-        f"(bigrams) leaves {bigram:.0f}, knowing only how frequent each is {unigram:.0f}.",
+        "is the perplexity of text that it never saw: at each subword the model is as unsure as if "
+        f"it chose among {scores['this model']:.0f} alike. Knowing the subword before (bigrams) "
+        f"leaves {bigram:.0f}, knowing only how frequent each is {unigram:.0f}.",
     )
     page.scores(
-        "Perplexity beside baselines (lower is better)",
+        f"Perplexity of {y_test.size:,} held-out subwords (less is better)",
         "Unigrams and bigrams are counted in the same training text; bigrams fall back on unigrams "
         "as far as was best for the validation text.",
-        dict(list(scores.items())[:3]),
+        scores,
         form="{:.1f}",
     )
-    page.picture(
-        "How training went",
-        "The loss is the logarithm of the perplexity.",
-        pictures.curves(history.history, {"loss": "Loss per subword"}),
-        "curves",
-        narrow=True,
+    page.training(
+        history, {"loss": "Loss per subword"}, "The loss is the logarithm of the perplexity."
     )
+    how = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+    texts = [model.write(prompt, 120, **how), model.write(prompt, 120, temperature=0)]
+    say(f"\n{texts[0]}")
     page.text(
         "What it writes",
-        f"Each goes on from {prompt!r}. First as asked for (temperature {temperature:g}, top-k "
-        f"{top_k}, top-p {top_p:g}); then always the likeliest subword, which soon goes in "
-        "circles; then at temperature 1.3 without a limit to the probability, which is wild.",
-        [
-            first,
-            model.write(prompt, 120, temperature=0),
-            model.write(prompt, 120, 1.3, top_k, top_p=1.0, seed=seed),
-        ],
+        f"After {prompt!r}; first as asked for, then always the likeliest, which soon goes in "
+        "circles.",
+        texts,
     )
     page.table(
         "Next to what people wrote",
@@ -136,41 +109,28 @@ def main(
         ["Beginning", "True", "Model"],
         continuations(model, x_test[:: max(1, len(x_test) // 6)][:6]),
     )
+    speed = {
+        "one compiled loop, with a cache": pace(model, with_cache=True),
+        "one step at a time, without": pace(model, with_cache=False),
+    }
     page.scores(
-        f"{faster:.0f} times faster",
-        "Subwords written per second. The compiled loop keeps the keys and values of earlier "
-        f"subwords; the other runs the compiled model on all {LENGTH} places for each new one.",
+        "Subwords per second",
+        "The loop keeps the keys and values of earlier subwords; the other runs the whole compiled "
+        f"model, on all {LENGTH} places, for each new one.",
         speed,
         form="{:,.0f}",
     )
-    page.facts(
-        "How it was measured",
+    model.save(out / "model.keras")
+    page.reload(model, prompt, "write", tokens=120, **how)
+    page.write(
         {
-            "Text": f"{what}: {len(training) + len(watched) + len(test):,} characters, repeated "
-            "paragraphs taken once",
-            "Split": f"in the order of the text: 80% to learn from, then 10% to watch "
-            f"({len(watched_tokens):,} subwords), the last 10% for the test ({y_test.size:,}), "
-            f"in windows of {LENGTH} that begin without context",
-            "Subwords": f"{len(subwords.vocabulary):,}, learned from the training text; "
-            f"{len(test) / len(test_tokens):.1f} characters each",
-            "Model": f"{model.count_params():,} parameters, saved as model.keras",
-            "Reload": f"a fresh process wrote {reloaded}",
-            "Again": f"kerata demo text_generation --epochs {epochs} --seed {seed}"
-            f"{'' if data is None else f' --data {data}'} ({seconds:.0f} s here)",
-            "With": f"kerata {kerata.__version__}, Python {platform.python_version()}",
-        },
+            "Text": f"{what}, repeated paragraphs taken once; {len(subwords.vocabulary):,} "
+            "different subwords",
+            "Split": f"{split}; windows of {LENGTH}",
+        }
     )
-    say(f"\nSee {page.write()} ({seconds:.0f} seconds in all)")
-    return {**scores, "times faster": faster}
-
-
-def documentation():
-    """Return the texts about Python's language that `help()` shows, in no order."""
-    from pydoc_data.topics import topics
-
-    names = np.random.default_rng(0).permutation(sorted(topics))
-    text = "\n\n".join(topics[name] for name in names)
-    return re.sub(r"([^\w\s])\1{3,}", r"\1\1\1", text)  # shorter lines under titles
+    fast, slow = speed.values()
+    return scores | {"times faster": fast / slow}
 
 
 def parts(text):
@@ -226,18 +186,6 @@ def continuations(model, rows):
         more = model.write(begin, 20, temperature=0).removeprefix(begin)
         table.append(["..." + begin[-120:], true, more])
     return table
-
-
-def written_elsewhere(path, prompt, seed, how):
-    """Return what the saved model writes in a fresh Python process."""
-    program = (
-        "import sys, kerata, kerata.examples.gpt\n"
-        "model = kerata.models.load_model(sys.argv[1])\n"
-        f"text = model.write(sys.argv[2], 120, seed={seed}, **{how})\n"
-        "sys.stdout.buffer.write(text.encode())"
-    )
-    command = [sys.executable, "-c", program, str(path), prompt]
-    return subprocess.run(command, capture_output=True, check=True).stdout.decode()
 
 
 if __name__ == "__main__":

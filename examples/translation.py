@@ -1,16 +1,13 @@
 """Machine translation: a Transformer says numbers in another language, or learns your pairs."""
 
-import platform
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 
 import kerata
 from kerata.cli import demo, pictures, report
-from kerata.cli.guard import BadInput, text_of
+from kerata.cli.guard import BadInput
+from kerata.cli.reading import pairs_of
 from kerata.examples.subwords import Subwords, learn
 from kerata.examples.translator import BATCH, Translator, until_end
 
@@ -29,14 +26,16 @@ def main(
         pairs: how many numbers below 100,000 to take: the first 1,000, and others drawn.
         data: a text file with a sentence, a tab and its translation on each line, instead.
     """
-    started = time.perf_counter()
+    what = f"numbers from {from_} to {to}" if data is None else data.name
+    page = report.Page(out, "Machine translation", f"A small Transformer: {what}.", say)
     sentences = numbers(from_, to, pairs) if data is None else read(data)
     order = np.random.default_rng(0).permutation(len(sentences))
     cut = max(1, len(sentences) // 20)
     test, watched, training = (
         [sentences[i] for i in part] for part in np.split(order, [2 * cut, 3 * cut])
     )
-    say(f"{len(training):,} pairs to learn from, {len(watched):,} to watch, {len(test):,} to test")
+    split = f"{len(training):,} to learn from, {len(watched):,} to watch, {len(test):,} held out"
+    say(f"Pairs: {split}")
 
     kerata.utils.set_random_seed(seed)
     vocabularies = [learn(side, 250 if data is None else 4000) for side in zip(*training)]
@@ -70,43 +69,22 @@ def main(
     sources, targets = zip(*test)
     translated = model.translate(sources)
     remembered = memory(training, sources)
+    right = [a == b for a, b in zip(translated, targets)]
     scores = {
-        "this model": float(np.mean([a == b for a, b in zip(translated, targets)])),
-        "the most similar known sentence": float(
-            np.mean([a == b for a, b in zip(remembered, targets)])
-        ),
+        "this model": float(np.mean(right)),
+        "most similar known": float(np.mean([a == b for a, b in zip(remembered, targets)])),
     }
-    say(f"\nExactly right, of {len(test):,} sentences never seen")
-    for name, score in scores.items():
-        say(f"  {name:<34} {score:7.2%}")
-    model.save(out / "model.keras")
-    same = translated_elsewhere(out / "model.keras", sources[:5]) == translated[:5]
-    reloaded = "the same translations" if same else "OTHER translations"
-    say(f"\nmodel.keras, loaded in a fresh process: {reloaded}")
-
-    seconds = time.perf_counter() - started
-    wrong = [i for i in range(len(test)) if translated[i] != targets[i]]
-    right = [i for i in range(len(test)) if translated[i] == targets[i]]
-    low, high = report.wilson_interval(scores["this model"], len(test))
-    what = f"numbers from {from_} to {to}" if data is None else data.name
-    page = report.Page(out, "Machine translation", f"A small Transformer: {what}.")
-    page.headline(
-        f"{scores['this model']:.1%}",
-        f"of {len(test):,} sentences translated exactly, each character: "
-        f"{report.counted(len(wrong), 'mistake')}. Training never saw them. From a test of this "
-        f"size, the true share lies between {low:.1%} and {high:.1%} (95% interval).",
-    )
-    page.scores(
-        "Beside a baseline",
-        "A translation memory answers with the translation of the most similar sentence that it "
-        "knows. It is exactly right only where that one means the same.",
+    page.accuracy(
         scores,
+        len(test),
+        "unseen sentences",
+        "Right means: in each character. The baseline answers with the translation of the most "
+        "similar sentence that it knows.",
     )
-    page.picture(
-        "How training went",
+    page.training(
+        history,
+        {"loss": "Loss", "accuracy": "Next subword right %"},
         "Accuracy counts the next subword, given the true ones before it.",
-        pictures.curves(history.history, {"loss": "Loss", "accuracy": "Next subword right %"}),
-        "curves",
     )
     page.picture(
         "Where it looks",
@@ -120,27 +98,19 @@ def main(
         "Mistakes first.",
         ["", "Sentence", "Translation", "Should be"],
         [
-            ["right" if i in right else "WRONG", sources[i], translated[i], targets[i]]
-            for i in (wrong[:8] + right)[:12]
+            ["right" if right[i] else "WRONG", sources[i], translated[i], targets[i]]
+            for i in np.argsort(right, kind="stable")[:12]
         ],
     )
-    options = f"--from {from_} --to {to} --pairs {pairs}" if data is None else f"--data {data}"
-    page.facts(
-        "How it was measured",
+    model.save(out / "model.keras")
+    page.reload(model, list(sources[:5]), "translate")
+    page.write(
         {
             "Sentences": f"{len(sentences):,} pairs, none of them twice"
             + (": numbers from 0 to 99,999 as num2words says them" if data is None else ""),
-            "Split": f"{len(training):,} to learn from, {len(watched):,} to watch, "
-            f"{len(test):,} held out; drawn at random",
-            "Model": f"{model.count_params():,} parameters, saved as model.keras; "
-            f"{len(vocabularies[0]):,} and {len(vocabularies[1]):,} subwords",
-            "Reload": f"a fresh process loaded the file and gave {reloaded}",
-            "Again": f"kerata demo translation {options} --epochs {epochs} --seed {seed} "
-            f"({seconds:.0f} s here)",
-            "With": f"kerata {kerata.__version__}, Python {platform.python_version()}",
-        },
+            "Split": f"{split}; drawn at random",
+        }
     )
-    say(f"\nSee {page.write()} ({seconds:.0f} seconds in all)")
     return scores
 
 
@@ -170,15 +140,12 @@ def numbers(source, target, count):
 def read(path):
     """Return the pairs of a file, without those whose first sentence was there before."""
     pairs = {}
-    for number, line in enumerate(text_of(path).splitlines(), 1):
-        cells = line.split("\t")
-        if len(cells) < 2:
-            raise BadInput(
-                f"{path}, line {number}: a sentence, a tab and its translation are needed"
-            )
-        pairs.setdefault(cells[0].strip(), cells[1].strip())
+    for source, target in pairs_of(path, "a sentence", "its translation"):
+        pairs.setdefault(source, target)
     if len(pairs) < 40:
-        raise BadInput(f"{path}: {len(pairs)} different sentences are too few; 40 are the least")
+        raise BadInput(
+            f"--data: {len(pairs)} different sentences in {path} are too few; 40 are the least"
+        )
     return list(pairs.items())
 
 
@@ -214,18 +181,6 @@ def attention_maps(model, sentences):
         axes.set_yticks(range(len(wrote)), wrote)
         axes.set(xlabel="Read", ylabel="Written")
     return figure
-
-
-def translated_elsewhere(path, sentences):
-    """Return what the saved model makes of sentences in a fresh Python process."""
-    program = (
-        "import sys, kerata, kerata.examples.translator\n"
-        "model = kerata.models.load_model(sys.argv[1])\n"
-        "sys.stdout.buffer.write('\\n'.join(model.translate(sys.argv[2:])).encode())"
-    )
-    command = [sys.executable, "-c", program, str(path), *sentences]
-    done = subprocess.run(command, capture_output=True, check=True)
-    return done.stdout.decode().split("\n")
 
 
 if __name__ == "__main__":

@@ -13,14 +13,6 @@ class BadInput(ValueError):
     """What the user gave cannot be used; the message is one line that says why and what to do."""
 
 
-def text_of(path):
-    """Return the text of a file that the user gave."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise BadInput(f"this must be a text file in UTF-8, and is not: {path}") from None
-
-
 def guarded(action):
     """Return the exit status of `action()`: its own, or 1, 2 or 130 for how it failed.
 

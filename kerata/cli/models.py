@@ -3,13 +3,13 @@
 Heavy modules are imported where they are used, so that help and mistakes answer at once.
 """
 
-import contextlib
 import csv
 import importlib
 import sys
 from pathlib import Path
 
 from kerata.cli.guard import BadInput, complain
+from kerata.cli.reading import one_line
 
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 COLOURS = {1: "grayscale", 3: "rgb", 4: "rgba"}
@@ -90,7 +90,7 @@ def draw(options):
     model = _loaded(options)
     drawable = out.suffix == ".dot" or shutil.which("dot") is not None
     written = out if drawable else out.with_suffix(".dot")
-    with _one_line():
+    with one_line():
         plot_model(
             model, written, show_shapes=True, show_layer_names=True, expand_nested=options.nested
         )
@@ -115,7 +115,7 @@ def show_predictions(options):
     classes = _class_names(options.classes)
     model = _loaded(options)
     names, batches = [], []
-    with _one_line():
+    with one_line():
         for label, batch in _samples(model, options):
             names += label
             batches.append(model.predict(batch, verbose=0))
@@ -153,19 +153,8 @@ def _loaded(options):
         importlib.import_module(options.module)
     if Path(options.file).name.endswith(".weights.h5"):
         raise BadInput(f"{options.file} holds weights only; save the model: model.save(...)")
-    with _one_line():
+    with one_line():
         return load_model(options.file, compile=False)
-
-
-@contextlib.contextmanager
-def _one_line():
-    """Make complaints about files and values in the `with` block one line for the user."""
-    try:
-        yield
-    except BadInput:
-        raise
-    except (ValueError, OSError, ImportError) as error:
-        raise BadInput(" ".join(str(error).split())) from error
 
 
 def _samples(model, options):

@@ -148,10 +148,10 @@ def grid(images, titles=None, columns=6, colours=None, size=1.7):
         image = image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image
         axes.imshow(image, cmap="gray", vmin=0, vmax=top)
         axes.set(xticks=[], yticks=[])
-        colour = colours[place] if colours else "#C9CED6"
-        axes.spines[:].set(visible=True, color=colour, linewidth=2 if colours else 1)
+        colour = "#C9CED6" if colours is None else colours[place]
+        axes.spines[:].set(visible=True, color=colour, linewidth=1 if colours is None else 2)
         if titles:
-            ink = colours[place] if colours else INK
+            ink = "#C9CED6" if colours is None else colours[place]  # INK
             axes.set_title(titles[place], fontsize=9, color=ink, loc="center")
     return figure
 
@@ -178,6 +178,27 @@ def mosaic(images, columns=12):
     return figure
 
 
+def scatter(truth, predicted, name):
+    """Draw predictions of a number over its true values, and the line where they are right."""
+    figure, axes = new(6, 6)
+    ends = [min(truth.min(), predicted.min()), max(truth.max(), predicted.max())]
+    axes.plot(ends, ends, color=GREY, linewidth=1)
+    axes.plot(truth, predicted, "o", color=BLUE, alpha=0.6, ms=5)
+    axes.set(aspect="equal", xlabel=f"True {name}", ylabel=f"Predicted {name}")
+    return figure
+
+
+def worst_first(labels, probabilities):
+    """Return the order of samples: mistakes first, those where the truth was least likely before.
+
+    Args:
+        labels: true classes, `(samples,)`.
+        probabilities: predicted probability of each class, `(samples, classes)`.
+    """
+    given_to_truth = probabilities[np.arange(len(labels)), labels]
+    return np.lexsort((given_to_truth, probabilities.argmax(axis=1) == labels))
+
+
 def mistakes(images, labels, probabilities, names, rows=2, columns=6):
     """Draw the worst mistakes, and after them the right answers that were the closest calls.
 
@@ -189,11 +210,8 @@ def mistakes(images, labels, probabilities, names, rows=2, columns=6):
         rows: rows of pictures.
         columns: pictures in a row.
     """
-    given_to_truth = probabilities[np.arange(len(labels)), labels]
-    predicted = probabilities.argmax(axis=1)
-    wrong = int(np.sum(predicted != labels))
-    # Mistakes come first, and among them those where the truth was thought least likely.
-    order = np.lexsort((given_to_truth, predicted == labels))[: rows * columns]
+    wrong = int(np.sum(probabilities.argmax(axis=1) != labels))
+    order = worst_first(labels, probabilities)[: rows * columns]
     with rc_context(STYLE):
         figure = Figure(figsize=(10, 2.6 * rows + 0.6), layout="constrained", dpi=150)
         figure.get_layout_engine().set(w_pad=0.1, h_pad=0.05)

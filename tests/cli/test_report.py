@@ -76,8 +76,8 @@ def full_page(folder):
     page.picture("Training", "", pictures.curves(HISTORY), "curves")
     page.table("Samples", "", ["text", "length"], [["a < b", 1234]])
     page.text("Passages", "", ["one\n  two"])
-    page.facts("Measured", {"Again": "kerata demo digits --seed 3"})
-    return page.write().read_text(encoding="utf-8")
+    page.write({"Samples": "20 & no more"})
+    return (folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_page_needs_nothing_from_elsewhere(tmp_path):
@@ -92,7 +92,7 @@ def test_a_page_says_what_it_was_given(tmp_path):
     page = full_page(tmp_path)
     for words in (
         *("95.0%", "1 mistake<", "18 mistakes<", "1,234", "one\n  two"),
-        *("Digits &lt;8×8&gt;", "&amp; its report", "a &lt; b", "--seed 3"),
+        *("Digits &lt;8×8&gt;", "&amp; its report", "a &lt; b", "20 &amp; no more"),
         'class="own"><th scope="row">this model',
     ):
         assert words in page
@@ -129,7 +129,7 @@ def test_predictions_in_a_fresh_process(tmp_path):
     model = kerata.Model(inputs, inputs["a"] + 2 * inputs["b"])
     model.save(tmp_path / "model.keras")
     a, b = np.ones((3, 2), "float32"), np.full((3, 2), 2, "float32")
-    again = reloading.predictions_elsewhere(tmp_path / "model.keras", {"a": a, "b": b})
+    again = reloading.elsewhere(tmp_path / "model.keras", {"a": a, "b": b})
     np.testing.assert_array_equal(again, np.full((3, 2), 5))
 
 
@@ -137,9 +137,78 @@ def test_a_model_that_cannot_be_reloaded_is_reported(tmp_path):
     broken = tmp_path / "model.keras"
     broken.write_bytes(b"not a model")
     with pytest.raises(RuntimeError, match=r"could not be used again(.|\n)*model\.keras"):
-        reloading.predictions_elsewhere(broken, np.zeros((1, 8, 8, 1), "float32"))
+        reloading.elsewhere(broken, np.zeros((1, 8, 8, 1), "float32"))
 
 
 def test_sameness_admits_a_difference():
     assert reloading.sameness([1.0], [1.0]) == "the same predictions, bit for bit"
     assert "differ by at most 2.0e-06" in reloading.sameness([0.0], [2e-6])
+    assert reloading.sameness(["a", "b"], ["a", "b"]) == "the same predictions, bit for bit"
+    assert reloading.sameness("a", "b") == "OTHER predictions"
+
+
+def test_what_a_page_is_told_is_said(tmp_path, sample, monkeypatch):
+    said, drawn = [], []
+    monkeypatch.setattr(report.Page, "picture", lambda *given, **_: drawn.append(given[-1]))
+    page = report.Page(tmp_path, "Digits", say=said.append)
+    page.accuracy({"this model": 0.95, "guess": 0.1}, 20, "test images")
+    assert said == [
+        "\nRight on 20 test images",
+        "  this model     95.0%   1 mistake",
+        "  guess          10.0%   18 mistakes",
+    ]
+    page.training(HISTORY)
+    labels, probabilities, images = sample
+    page.mistakes(images, labels, probabilities, range(10))
+    texts = [f"text {i} {'long ' * 99}" for i in range(20)]
+    page.mistakes(texts, labels, probabilities, list("abcdefghij"), shown=3)
+    assert drawn == ["curves", "confusion", "mistakes", "confusion"]
+    page.write({"Seen": "nothing"})
+    written = (tmp_path / "report.html").read_text(encoding="utf-8")
+    worst = pictures.worst_first(labels, probabilities)[:4]
+    assert [f"<td>text {i} long" in written for i in worst] == [True] * 3 + [False]
+    # Wilson's interval of 19 in 20.
+    assert "between 76.4% and 99.1%" in written and "95.0%</div>" in written
+    assert said[-1].startswith(f"\nSee {tmp_path / 'report.html'} (")
+
+
+def test_the_worst_mistakes_are_first():
+    probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.45, 0.55]])
+    # The third is most wrong, then the fourth; the second is right, but nearly was not.
+    assert pictures.worst_first(np.array([0, 0, 0, 0]), probabilities).tolist() == [2, 3, 1, 0]
+
+
+def test_a_page_reloads_a_model_with_its_own_words(tmp_path):
+    said = []
+    page = report.Page(tmp_path, "Halves", say=said.append)
+    model = kerata.Sequential([kerata.Input((2,)), kerata.layers.Rescaling(0.5)])
+    model.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(page.reload(model, np.ones((1, 2))), [[0.5, 0.5]])
+    assert said == ["\nmodel.keras, loaded in a fresh process: the same predictions, bit for bit"]
+    assert page.facts["Model"] == "model.keras, 0 parameters"
+
+
+@pytest.mark.parametrize(
+    "program, command",
+    [
+        ("/usr/bin/kerata", "kerata demo digits --prompt 'a b'"),
+        ("/lib/kerata/__main__.py", "kerata demo digits --prompt 'a b'"),
+        ("examples/digits.py", "python examples/digits.py demo digits --prompt 'a b'"),
+    ],
+)
+def test_the_command_can_be_typed_again(monkeypatch, program, command):
+    monkeypatch.setattr("sys.argv", [program, "demo", "digits", "--prompt", "a b"])
+    assert report.command_line() == command
+
+
+@pytest.mark.parametrize(
+    "own, other, words",
+    [
+        ([1, 1, 1, 1], [2, 3, 2, 3], "1.5 smaller than those of trees.* better"),
+        ([2, 3, 2, 3], [1, 1, 1, 1], "1.5 larger .* worse"),
+        ([1, 2, 3, 4], [4, 3, 2, 1], "neither better nor worse"),
+    ],
+)
+def test_the_verdict_knows_chance(own, other, words):
+    verdict = report.compared(np.array(own, float), np.array(other, float), "trees")
+    assert re.search(words, verdict)

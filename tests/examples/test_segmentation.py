@@ -7,9 +7,7 @@ from PIL import Image
 import kerata
 from kerata import layers
 from kerata.cli.guard import BadInput
-from kerata.examples import segmentation as example
-
-FILES = ["curves.png", "larger.png", "model.keras", "others.png", "report.html", "worst.png"]
+from kerata.examples import scenes, segmentation as example
 
 
 def small(classes):
@@ -19,27 +17,22 @@ def small(classes):
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def untrained(monkeypatch, quick):
     monkeypatch.setattr(example, "unet", small)
     monkeypatch.setattr(example, "pixel_by_pixel", lambda x, y, x_test: np.ones(x_test.shape[:3]))
-
-    def elsewhere(path, inputs):
-        return kerata.models.load_model(path).predict(inputs, verbose=0)
-
-    monkeypatch.setattr(example.reloading, "predictions_elsewhere", elsewhere)
+    return quick
 
 
-def test_it_marks_things_and_reports(tmp_path, quick):
+def test_it_marks_things_and_reports(tmp_path, untrained):
     scores = example.main(tmp_path, epochs=1, scenes=32, say=lambda text: None)
     assert list(scores) == ["this model", "pixel by pixel", "all background"]
     assert 0.15 < scores["all background"] < 0.25
-    assert sorted(path.name for path in tmp_path.iterdir()) == FILES
+    assert untrained == ["curves", "the_worst_six", "six_others"]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert f"{scores['this model']:.1%}" in page and "triangle" in page
 
 
-def test_it_takes_pictures_and_masks_of_ones_own(tmp_path, quick, monkeypatch):
-    monkeypatch.setattr(example.report.Page, "picture", lambda *arguments, **options: None)
+def test_it_takes_pictures_and_masks_of_ones_own(tmp_path, untrained):
     draw = np.random.default_rng(0)
     for name in ("images", "masks"):
         (tmp_path / name).mkdir()
@@ -70,15 +63,16 @@ def test_iou_of_each_class():
 
 @pytest.mark.parametrize("kind, share", [(2, np.pi / 4), (3, 3 * 3**0.5 / 16)])
 def test_shapes_cover_what_they_should(kind, share):
-    cover = example.thing(kind, 32, None, np.random.default_rng(0))
+    cover = scenes.shape(kind, 32, np.random.default_rng(0))
     assert cover.shape == (32, 32) and cover.min() == 0 and cover.max() == 1
     assert cover.mean() == pytest.approx(share, abs=0.02)
 
 
 def test_a_scene_is_its_photograph_but_for_the_things_on_it():
-    background = np.full((50, 60, 3), 51, "uint8")
+    background = np.full((48, 48, 3), 0.2)
     ink = np.full((1, 8, 8), 16.0)
-    picture, mask = example.scene(background, ink, np.random.default_rng(3), 48, 48, 2)
+    picture, mask = scenes.scene(background, ink, np.random.default_rng(3))
+    assert (background == 0.2).all()
     assert picture.shape == (48, 48, 3) and mask.shape == (48, 48)
     assert set(np.unique(mask)) - {0}
     ground = np.abs(picture - 0.2).max(axis=-1) < 0.01
@@ -87,9 +81,9 @@ def test_a_scene_is_its_photograph_but_for_the_things_on_it():
 
 
 def test_scenes_are_of_different_photographs_and_always_the_same():
-    files = [set(part) for part in example.PHOTOGRAPHS.values()]
+    files = [set(part) for part in scenes.PHOTOGRAPHS.values()]
     assert len(set.union(*files)) == sum(map(len, files))
-    first, again = example.make_sets(4), example.make_sets(4)
+    first, again = scenes.make_sets([3, 2, 1], 48), scenes.make_sets([3, 2, 1], 48)
     for (x, y), (x_again, y_again) in zip(first, again):
         np.testing.assert_array_equal(x, x_again)
         np.testing.assert_array_equal(y, y_again)

@@ -98,17 +98,12 @@ def test_parts_share_no_paragraph():
     np.testing.assert_allclose(sizes, [0.8, 0.1, 0.1], atol=0.02)
 
 
-def test_a_small_run(tmp_path, monkeypatch):
+def test_a_small_run(tmp_path, monkeypatch, quick):
     monkeypatch.setattr(example, "LENGTH", 16)
     monkeypatch.setattr(example, "VOCABULARY", 60)
     monkeypatch.setattr(
         example, "GPT", lambda words, length: GPT(words, length, width=8, heads=2, depth=1)
     )
-
-    def written(path, prompt, seed, how):
-        return kerata.models.load_model(path).write(prompt, 120, seed=seed, **how)
-
-    monkeypatch.setattr(example, "written_elsewhere", written)
     random = np.random.default_rng(0)
     words = ["the cat", "a dog", "sees", "and", "hears", "the man", "it"]
     text = "\n\n".join(" ".join(random.choice(words, 12)) for _ in range(150))
@@ -117,16 +112,14 @@ def test_a_small_run(tmp_path, monkeypatch):
     scores = example.main(
         tmp_path, epochs=1, prompt="the cat", data=tmp_path / "story.txt", say=lines.append
     )
-    assert list(scores) == [
-        "this model", "bigrams", "unigrams", "any subword alike", "times faster"
-    ]  # fmt: skip
+    assert list(scores) == ["this model", "bigrams", "unigrams", "times faster"]
     assert 1 < scores["bigrams"] < scores["unigrams"] < 60
     assert 1 < scores["this model"] < 100
-    assert "the same text from the same seed" in "\n".join(lines)
+    assert "in a fresh process: the same predictions" in "\n".join(lines)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert f"{scores['this model']:.1f}" in page
-    assert "held-out text" in page and "top-k 50" in page and "story.txt" in page
-    assert (tmp_path / "curves.png").stat().st_size > 1000
+    assert "held-out text" in page and "story.txt" in page
+    assert quick == ["curves"]
 
 
 def test_what_cannot_be_learned_from(tmp_path):

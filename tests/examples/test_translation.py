@@ -76,16 +76,11 @@ def test_what_is_masked_does_not_count(small):
     np.testing.assert_allclose(small(shorter), first, atol=1e-5)
 
 
-def test_a_small_run(tmp_path, monkeypatch):
+def test_a_small_run(tmp_path, monkeypatch, quick):
     monkeypatch.setattr(
         example,
         "Translator",
         lambda *words, length: Translator(*words, length, width=16, heads=2, depth=1),
-    )
-    monkeypatch.setattr(
-        example,
-        "translated_elsewhere",
-        lambda path, sentences: kerata.models.load_model(path).translate(sentences),
     )
     words = {"red": "rouge", "blue": "bleu", "green": "vert", "cat": "chat", "dog": "chien"}
     random = np.random.default_rng(0)
@@ -97,21 +92,20 @@ def test_a_small_run(tmp_path, monkeypatch):
     file.write_text("\n".join(f"{a}\t{b}\tremark" for a, b in lines.items()))
     said = []
     scores = example.main(tmp_path, epochs=2, data=file, say=said.append)
-    assert list(scores) == ["this model", "the most similar known sentence"]
+    assert list(scores) == ["this model", "most similar known"]
     assert all(0 <= score <= 1 for score in scores.values())
     assert sum(line.startswith("    ") and " -> " in line for line in said) == 6  # 3, twice
-    assert "in a fresh process: the same translations" in "\n".join(said)
+    assert "in a fresh process: the same predictions" in "\n".join(said)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "pairs.tsv" in page and f"{scores['this model']:.1%}" in page and "Should be" in page
-    for name in ("curves", "attention"):
-        assert (tmp_path / f"{name}.png").stat().st_size > 5000
+    assert quick == ["curves", "attention"]
 
 
 @pytest.mark.parametrize(
     "content, message",
     [
         ("one\tun\ntwo deux\n", "line 2: a sentence, a tab and its translation are needed"),
-        ("one\tun\none\tune\n", "1 different sentences are too few"),
+        ("one\tun\none\tune\n", "1 different sentences in .*pairs.tsv are too few"),
     ],
 )
 def test_what_cannot_be_learned_from(tmp_path, content, message):
