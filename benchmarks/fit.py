@@ -55,14 +55,19 @@ def interpreters(peers, extra, known=PEERS):
     return found
 
 
-def environment():
-    """Return the environment of a worker: on the CPU, quiet, kerata from this source tree."""
-    return os.environ | {
-        "JAX_PLATFORMS": "cpu",
-        "CUDA_VISIBLE_DEVICES": "",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
-    }
+def environment(device="cpu"):
+    """Return the environment of a worker: quiet, kerata from this source tree."""
+    only_cpu = {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
+    return (
+        os.environ
+        | (only_cpu if device == "cpu" else {})
+        | {
+            # No program from an earlier run: the time to the first epoch is to hold compiling.
+            "KERATA_COMPILE_CACHE": "off",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+        }
+    )
 
 
 def run_worker(python, peer, workload, options):
@@ -71,7 +76,11 @@ def run_worker(python, peer, workload, options):
     command += ["--seconds", str(options.seconds), "--epochs", str(options.epochs)]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, env=environment(), timeout=options.timeout
+            command,
+            capture_output=True,
+            text=True,
+            env=environment(options.device),
+            timeout=options.timeout,
         )
     except subprocess.TimeoutExpired:
         return {"error": f"took longer than {options.timeout:.0f} s"}
@@ -159,6 +168,7 @@ def machine(options):
         pass
     return {
         "processor": model,
+        "device": options.device,
         "threads": options.threads,
         "system": platform.platform(),
         "date": time.strftime("%Y-%m-%d"),
@@ -183,8 +193,9 @@ def arguments(argv=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--workloads", type=names(WORKLOADS), default=list(WORKLOADS))
-    parser.add_argument("--peers", type=names(PEERS), default=list(PEERS))
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument("--workloads", type=names(WORKLOADS), help="default: all that suit it")
+    parser.add_argument("--peers", type=names(PEERS), help="default: all that suit it")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0, help="per measurement, at least")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -196,6 +207,11 @@ def arguments(argv=None):
         help="a Python that has (some of) the peers; may be given several times",
     )  # fmt: skip
     options = parser.parse_args(argv)
+    gpu = options.device == "gpu"
+    options.workloads = options.workloads or [
+        n for n in WORKLOADS if gpu or not WORKLOADS[n].on_gpu
+    ]
+    options.peers = options.peers or [p for p in PEERS if gpu or p != "torch-compile"]
     options.epochs = 1 if options.quick else 3
     if options.quick:
         options.rounds, options.seconds = 1, min(options.seconds, 1.0)

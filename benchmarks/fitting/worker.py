@@ -45,8 +45,10 @@ def train_keras(keras, workload, x, y, enough):
 
     clock = Clock()
     keras.utils.set_random_seed(0)
+    if workload.on_gpu:
+        keras.config.set_dtype_policy("mixed_bfloat16")
     model = workload.model(keras)
-    model.compile(optimizer="adam", loss=workload.loss, metrics=list(workload.metrics))
+    model.compile(optimizer="adam", loss=workload.loss_in(keras), metrics=list(workload.metrics))
     model.fit(x, y, batch_size=workload.batch, epochs=10_000, verbose=0, callbacks=[clock])
     return clock.marks, clock.loss, lambda: model.predict(x, batch_size=workload.batch, verbose=0)
 
@@ -58,7 +60,7 @@ def train_by_hand(keras, workload, x, y, enough):
     model = workload.model(keras)
     optimizer = keras.optimizers.Adam()
     optimizer.build(model.trainable_variables)
-    loss_function = keras.losses.get(workload.loss)
+    loss_function = keras.losses.get(workload.loss_in(keras))
     metrics = [keras.metrics.Mean(name="loss")]
     if workload.metrics:
         sparse = workload.loss.startswith("sparse")
@@ -67,7 +69,8 @@ def train_by_hand(keras, workload, x, y, enough):
 
     def loss_of(trainable, others, x, y):
         outputs, others = model.stateless_call(trainable, others, x, training=True)
-        return loss_function(y, outputs).mean(), (outputs, others)
+        loss = loss_function(y, outputs)  # of a function: one value a sample
+        return loss.mean(), (outputs, others)
 
     def step(state, x, y):
         trainable, others, slots, counts = state
@@ -139,7 +142,9 @@ def measure(peer, name, seconds, epochs, threads):
         torch.set_num_threads(threads)
         torch_workloads = importlib.import_module("torch_workloads")
         imported = time.perf_counter()
-        marks, loss, predict = torch_workloads.train(name, workload, x, y, enough)
+        marks, loss, predict = torch_workloads.train(
+            name, workload, x, y, enough, compiled=peer == "torch-compile"
+        )
 
     steady = [(b - a) / workload.steps for a, b in zip(marks[1:-1], marks[2:], strict=True)]
     predict()

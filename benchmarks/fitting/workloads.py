@@ -13,6 +13,7 @@ PEERS = {
     "keras-tensorflow": ("keras", "tensorflow", ("keras", "tensorflow")),
     "keras-torch": ("keras", "torch", ("keras", "torch")),
     "torch": (None, None, ("torch",)),
+    "torch-compile": (None, None, ("torch",)),  # on a GPU
 }
 
 VOCABULARY, TOKENS, WIDTH, HEADS, HIDDEN = 20_000, 128, 256, 4, 512
@@ -30,6 +31,14 @@ class Workload:
     loss: str
     metrics: tuple[str, ...]
     model: Callable
+    logits: bool = False  # whether the model's outputs are logits
+    on_gpu: bool = False  # too large for a CPU; in bfloat16 with float32 variables
+
+    def loss_in(self, keras):
+        """Return the loss for `compile`."""
+        if self.logits:
+            return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        return self.loss
 
     def data(self, seed: int = 0):
         """Return the arrays of one epoch. Their content is noise: only their shapes matter."""
@@ -127,6 +136,48 @@ def transformer(keras):
     return keras.Model(inputs, layers.Dense(2, activation="softmax")(x))
 
 
+def resnet50(keras):
+    """ResNet-50 (He et al., 2016)."""
+    return keras.applications.ResNet50(weights=None)
+
+
+GPT_VOCABULARY, GPT_TOKENS, GPT_WIDTH, GPT_HEADS, GPT_BLOCKS = 50_257, 1024, 768, 12, 12
+
+
+def gpt(keras):
+    """A decoder of the size of GPT-2's smallest (Radford et al., 2019), 124 million weights."""
+    layers = keras.layers
+
+    class TiedTokens(layers.Layer):
+        """Embeds tokens and places; the same table gives the logits."""
+
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.tokens = layers.Embedding(GPT_VOCABULARY, GPT_WIDTH)
+            self.places = layers.Embedding(GPT_TOKENS, GPT_WIDTH)
+
+        def call(self, x, reverse=False):
+            if reverse:
+                return keras.ops.matmul(x, keras.ops.transpose(self.tokens.embeddings))
+            return self.tokens(x) + self.places(keras.ops.arange(GPT_TOKENS))
+
+    def block(x):
+        normal = layers.LayerNormalization(epsilon=1e-5)(x)
+        attention = layers.MultiHeadAttention(GPT_HEADS, GPT_WIDTH // GPT_HEADS)
+        x = layers.add([x, attention(normal, normal, use_causal_mask=True)])
+        normal = layers.LayerNormalization(epsilon=1e-5)(x)
+        hidden = layers.Dense(4 * GPT_WIDTH, activation="gelu")(normal)
+        return layers.add([x, layers.Dense(GPT_WIDTH)(hidden)])
+
+    inputs = keras.Input((GPT_TOKENS,), dtype="int32")
+    table = TiedTokens()
+    x = table(inputs)
+    for _ in range(GPT_BLOCKS):
+        x = block(x)
+    logits = table(layers.LayerNormalization(epsilon=1e-5)(x), reverse=True)
+    return keras.Model(inputs, layers.Activation("linear", dtype="float32")(logits))
+
+
 CLASSES = "sparse_categorical_crossentropy"
 
 WORKLOADS = {
@@ -151,5 +202,14 @@ WORKLOADS = {
         "encoder block of width 256 over 128 tokens of 20,000, batch 32",
         32, 12, whole_numbers(VOCABULARY, TOKENS), whole_numbers(2), CLASSES, ("accuracy",),
         transformer,
+    ),
+    "resnet50": Workload(
+        "ResNet-50, 224x224, batch 64, bfloat16",
+        64, 8, noise(224, 224, 3), whole_numbers(1000), CLASSES, (), resnet50, False, True,
+    ),
+    "gpt": Workload(
+        "GPT of 124 million weights, 1,024 tokens, batch 8, bfloat16",
+        8, 8, whole_numbers(GPT_VOCABULARY, GPT_TOKENS),
+        whole_numbers(GPT_VOCABULARY, GPT_TOKENS), CLASSES, (), gpt, True, True,
     ),
 }  # fmt: skip
