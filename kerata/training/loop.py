@@ -68,7 +68,9 @@ def run(
         done += count
         if after_step is not None:
             after_step(count, result)
-        end(done - 1, {"outputs": result} if wraps else result)
+        # Executions of `compile(steps_per_execution=...)` count as whole, as in Keras.
+        last = step + size if size == trainer.steps_per_execution else done
+        end(last - 1, {"outputs": result} if wraps else result)
         pending.append(_any_array(result))
         if len(pending) > IN_FLIGHT:
             jax.block_until_ready(pending.popleft())
