@@ -5,7 +5,7 @@ import math
 import jax.numpy as jnp
 import numpy as np
 
-from kerata.engine import settings
+from kerata.engine import reading, settings
 from kerata.engine.dtypes import as_float
 from kerata.engine.errors import argument_error, int_tuple, one_of
 from kerata.engine.op import op
@@ -88,6 +88,7 @@ def _adaptive_pool(reduce, x, output_size, data_format):
         old = x.shape[axis]
         (new,) = int_tuple("output_size", old if size is None else size, 1)
         if new != old:
+            reading.charge("the windows of an adaptive pooling", (new, old))
             starts = [i * old // new for i in range(new)]
             ends = [math.ceil((i + 1) * old / new) for i in range(new)]
             x = reduce(x, axis, np.array(starts), np.array(ends))

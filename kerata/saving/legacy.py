@@ -20,6 +20,7 @@ from kerata.models.op_names import operation_from_config
 from kerata.models.sequential import Sequential
 from kerata.saving import hdf5
 from kerata.saving.walk import check_complete
+from kerata.saving.weights import all_or_none
 
 _TOP = "top_level_model_weights"
 # Where the classes of an older config are looked for, if its key says nothing.
@@ -332,8 +333,9 @@ def load_weights(
                 "are with skip_mismatch=True."
             )
         warnings.warn(f"Skipped: {why}", stacklevel=4)
-    for variable, value in fitting:
-        variable.assign(hdf5.array_of(value))
+    with all_or_none(variable for variable, _ in fitting):
+        for variable, value in fitting:
+            variable.assign(hdf5.array_of(value))
 
 
 def _by_order(model: Model, saved: list, source: str) -> list:

@@ -141,9 +141,9 @@ def check_complete(root, skip: Iterable = ()) -> None:
     """
     skip = list(skip)
     lost: dict[int, str] = {}
-    held = {id(v) for thing in skip for v in _variables(thing)}
+    held = {id(v) for thing in skip for v in variables_of(thing)}
     found = [part for _, part in parts(root, skip=skip)]
-    held |= {id(v) for part in found for v in _variables(part, inside=False)}
+    held |= {id(v) for part in found for v in variables_of(part, inside=False)}
     for part in found:
         if not isinstance(part, Layer):
             continue
@@ -165,7 +165,7 @@ def check_complete(root, skip: Iterable = ()) -> None:
         )
 
 
-def _variables(thing, inside: bool = True) -> list:
+def variables_of(thing, inside: bool = True) -> list[Variable]:
     """Return the variables of a part, with or without those of the layers inside."""
     if isinstance(thing, Layer):
         return thing.weights if inside else thing._own_state()

@@ -4,7 +4,9 @@ Each part of the model has a group at its path, and in it a group `vars` with it
 arrays `0`, `1`, …; an attribute of that group holds the part's name.
 """
 
+import contextlib
 import warnings
+from collections.abc import Iterable, Iterator
 
 import h5py
 
@@ -14,7 +16,7 @@ from kerata.layers.layer import Layer
 from kerata.layers.state import State
 from kerata.models.model import Model
 from kerata.saving import hdf5, safetensors, shards
-from kerata.saving.walk import check_complete, parts
+from kerata.saving.walk import check_complete, parts, variables_of
 
 
 def write(model, file: h5py.File, skip=()) -> None:
@@ -47,8 +49,8 @@ def read(
 ) -> None:
     """Read weights into a model.
 
-    Everything is compared before anything is set: if a part does not fit, an error is raised, and
-    the model is as it was.
+    Everything is compared before anything is set: if a part does not fit, or cannot be read, an
+    error is raised, and the model is as it was.
 
     Args:
         model: the model; it must be built.
@@ -75,23 +77,37 @@ def read(
     skipped = {id(part) for _, part, _ in misfits}
     for path, part, why in misfits:
         warnings.warn(f"Skipped {_title(part, path)}: {why}", stacklevel=4)
-    for path, part, store in found:
-        if id(part) in skipped:
-            continue
-        try:
-            part.load_own_variables(store)
-        except (ValueError, KeyError) as error:
-            if type(error) not in (ValueError, KeyError):
-                raise
-            if not skip_mismatch:
-                raise ValueError(f"{_title(part, path)} does not fit {name}: {error}") from error
-            warnings.warn(f"Skipped {_title(part, path)}: {error}", stacklevel=4)
+    with all_or_none(v for _, part, _ in found for v in variables_of(part, inside=False)):
+        for path, part, store in found:
+            if id(part) in skipped:
+                continue
+            try:
+                part.load_own_variables(store)
+            except (ValueError, KeyError) as error:
+                if type(error) not in (ValueError, KeyError):
+                    raise
+                if not skip_mismatch:
+                    title = _title(part, path)
+                    raise ValueError(f"{title} does not fit {name}: {error}") from error
+                warnings.warn(f"Skipped {_title(part, path)}: {error}", stacklevel=5)
     if left:
         warnings.warn(
             f"{name} also holds weights for {_few(left)}, of which {_title(model, '')} has none. "
             "They were not used.",
             stacklevel=4,
         )
+
+
+@contextlib.contextmanager
+def all_or_none(variables: Iterable[Variable]) -> Iterator[None]:
+    """Give variables their values of before back, if the block fails."""
+    before = [(v, v.value) for v in variables]
+    try:
+        yield
+    except BaseException:
+        for variable, value in before:
+            variable.assign(value)
+        raise
 
 
 def _misfit(part, store) -> str | None:

@@ -110,3 +110,26 @@ def test_no_such_kind_of_file(kind, model, tmp_path):
     bad.write_bytes(b"This is a text. " * 100)
     with pytest.raises(DamagedFileError):
         reads(bad, model)
+
+
+@pytest.mark.parametrize("kind", ["x.h5", "x.weights.h5"])
+def test_what_cannot_be_read_to_its_end_changes_nothing(kind, tmp_path):
+    """The last array of a file without a checksum, as Keras and others write them, is damaged."""
+    path, source = tmp_path / kind, models.mlp(kerata)
+    source.save_weights(path) if "weights" in kind else source.save(path)
+    names: list[str] = []
+    with h5py.File(path, "r+") as file:
+        file.visititems(lambda n, x: names.append(n) if isinstance(x, h5py.Dataset) else None)
+        value = file[names[-1]][()]
+        del file[names[-1]]
+        packed = file.create_dataset(names[-1], data=value, chunks=True, fletcher32=True)
+        start = packed.id.get_chunk_info(0).byte_offset
+    data = bytearray(path.read_bytes())
+    data[start] ^= 1
+    path.write_bytes(data)
+    model = models.mlp(kerata)
+    before = models.values(model.weights)
+    with pytest.raises(DamagedFileError):
+        model.load_weights(path)
+    for a, b in zip(before, models.values(model.weights), strict=True):
+        np.testing.assert_array_equal(a, b)

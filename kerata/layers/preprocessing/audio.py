@@ -80,18 +80,18 @@ class MelSpectrogram(Stateless):
 
     def call(self, inputs):
         x = inputs.astype("float64" if self.compute_dtype == "float64" else "float32")
-        real, imaginary = ops.stft(
-            x, self.sequence_length, self.sequence_stride, self.fft_length, self.window
-        )
-        power = jnp.sqrt(real**2 + imaginary**2) ** self.mag_exp
-        bands = self.linear_to_mel_weight_matrix(
+        filters = self.linear_to_mel_weight_matrix(
             self.num_mel_bins,
             self.fft_length // 2 + 1,
             self.sampling_rate,
             self.min_freq,
             self.max_freq,
         )
-        bands = power @ bands.astype(power.dtype)
+        real, imaginary = ops.stft(
+            x, self.sequence_length, self.sequence_stride, self.fft_length, self.window
+        )
+        power = jnp.sqrt(real**2 + imaginary**2) ** self.mag_exp
+        bands = power @ filters.astype(power.dtype)
         if self.power_to_db:
             bands = self._decibels(bands)
         return jnp.swapaxes(bands, -1, -2).astype(self.compute_dtype)
