@@ -476,6 +476,20 @@ def test_a_model_with_likely_names():
     assert not model.is_functional and len(model.weights) == 2
 
 
+def test_an_eager_model_may_use_numpy():
+    class Looking(Own):
+        def call(self, inputs):
+            assert np.isfinite(np.asarray(inputs)).all()
+            return super().call(inputs)
+
+    model = Looking()
+    model.compile("sgd", "mse", run_eagerly=True)
+    assert model.predict(X, verbose=0).shape == (4, 1)
+    model = Looking()
+    model.compile("sgd", "mse", run_eagerly=True)
+    assert model.evaluate(X, Y, verbose=0) >= 0
+
+
 # Building and compiling from configs.
 
 
@@ -547,6 +561,18 @@ def test_the_graph():
     assert kerata.utils.get_source_inputs(b) == [inputs]
     with pytest.raises(AttributeError, match="never called on a symbolic tensor"):
         layers.Dense(2).output  # noqa: B018
+
+
+def test_several_outputs_are_a_list():
+    inputs = kerata.Input((4, 3))
+    lstm = layers.LSTM(2, return_state=True)
+    outputs = lstm(inputs)
+    assert lstm.output == list(outputs) and lstm.input is inputs
+    states = kerata.Model(inputs, lstm.output[1:]).predict(SERIES, verbose=0)
+    assert type(states) is list and len(states) == 2
+    added = layers.Lambda(lambda x: x["a"] + x["b"])
+    added({"a": inputs, "b": inputs})
+    assert added.input == [inputs, inputs]
 
 
 def test_source_inputs_of_several():

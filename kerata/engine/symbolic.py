@@ -301,17 +301,15 @@ class Operation(Configurable):
 
     @property
     def input(self):
-        """The symbolic tensor(s) that it was called on the first time."""
-        node = self._first_node("input")
-        found = node.input_tensors
-        if len(node.args) == 1 and not symbolic_leaves(node.kwargs):
-            return node.args[0]
+        """The symbolic tensor that it was first called on; a list, if there are several."""
+        found = self._first_node("input").input_tensors
         return found[0] if len(found) == 1 else found
 
     @property
     def output(self):
-        """The symbolic tensor(s) that came out the first time it was called."""
-        return self._first_node("output").output_structure
+        """The symbolic tensor that came out the first time; a list, if several did."""
+        found = self._first_node("output").outputs
+        return found[0] if len(found) == 1 else found
 
 
 class _Evaluation:

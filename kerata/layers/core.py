@@ -7,6 +7,7 @@ import re
 import jax.numpy as jnp
 
 from kerata import activations, initializers, ops
+from kerata.engine import tree
 from kerata.engine.configurable import serialize
 from kerata.engine.errors import argument_error
 from kerata.engine.input_spec import InputSpec
@@ -374,7 +375,10 @@ class Lambda(Layer):
             return super().compute_output_shape(input_shape)
         if callable(self._output_shape):
             return self._output_shape(input_shape)
-        return (input_shape[0], *self._output_shape)
+        first = input_shape
+        while not tree.is_shape(first):  # there are several inputs
+            first = next(iter(first.values() if isinstance(first, dict) else first))
+        return tree.map_shape_structure(lambda s: (first[0], *s), self._output_shape)
 
     def compute_output_spec(self, *args, **kwargs):
         if self._output_shape is None:

@@ -484,7 +484,7 @@ class Trainer(Stepping):
         self._build_error = None
         try:
             if not self.built or (compiled is not None and not compiled.built):
-                if text:
+                if text or self.run_eagerly:  # what is called may need values
                     y_pred = _specs(self(x, training=False))
                 else:
                     y_pred = abstract_eval(lambda x: self(x, training=False), (_specs(x),))

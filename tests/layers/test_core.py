@@ -133,6 +133,8 @@ class TestLambda:
         layer = layers.Lambda(double, output_shape=lambda shape: (*shape, 7))
         assert layer.compute_output_shape((2, 5)) == (2, 5, 7)
         assert layers.Lambda(double).compute_output_shape((None, 5)) == (None, 5)
+        x = [kerata.Input((4,)), kerata.Input((4, 2))]
+        assert layers.Lambda(lambda x: x[0][:, :1], output_shape=(1,))(x).shape == (None, 1)
 
     def test_mask(self):
         mask = np.array([[True, False]])
