@@ -210,6 +210,12 @@ def _leave_out(name: str, config: dict) -> None:
     for key, value in _GONE.items():
         if config.get(key, ...) in (value, None):
             del config[key]
+    if name == "Lambda":
+        for key in ("function", "output_shape"):
+            config.pop(f"{key}_module", None)
+            if config.pop(f"{key}_type", None) == "lambda":
+                config[key] = {"class_name": "__lambda__", "config": {}}  # which is refused
+        config.pop("module", None)
     if name == "MultiHeadAttention":
         for key in ("query_shape", "key_shape", "value_shape"):
             config.pop(key, None)  # what it was built for: its calls say so, too

@@ -217,19 +217,21 @@ def test_the_good_files_load(folder, model, untouched):
     model.load_weights(folder / "good.h5")
 
 
-def test_CVE_2025_9905(folder, tmp_path, canary, refused):
+@pytest.mark.parametrize("common", [{}, {"trainable": True}], ids=["short", "of a layer"])
+def test_CVE_2025_9905(common, folder, tmp_path, canary, refused):
     """The code of a lambda in an older file, whatever the safe mode."""
     bad = tmp_path / "bad.h5"
     shutil.copy(folder / "good.h5", bad)
     with h5py.File(bad, "r+") as file:
         text = file.attrs["model_config"]
         config = {"name": "dense", "function": [canary.code, None, None], "function_type": "lambda"}
+        config |= common
         old = {"class_name": "Lambda", "config": config}
         whole = json.loads(text)
         whole["config"]["layers"][1] = old
         file.attrs["model_config"] = json.dumps(whole)
     for safe_mode in (True, False):
-        refused(lambda: load_model(bad, safe_mode=safe_mode))  # noqa: B023 (called at once)
+        refused(lambda: load_model(bad, safe_mode=safe_mode), "lambda")  # noqa: B023 (called at once)
 
 
 def test_a_million_tiny_datasets(folder, model, tmp_path, monkeypatch, refused):
