@@ -1,14 +1,15 @@
 """What every test starts from, and is put back to."""
 
 import os
+import pathlib
 import random
 
 # Read by the peers when they are first imported. Keras is the tests' oracle, on the same engine.
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
-# What tests compile is no use to anybody later.
-os.environ.setdefault("KERATA_COMPILE_CACHE", "off")
+# Compiling is nearly all that tests cost: their processes share what they compile.
+os.environ.setdefault("KERATA_COMPILE_CACHE", str(pathlib.Path(__file__).parents[1] / "build"))
 
 import hypothesis
 import jax
