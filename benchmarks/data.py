@@ -177,6 +177,7 @@ def arguments(argv=None):
     parser.add_argument("--peer-python", action="append", default=[], metavar="PATH")
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
+    options.device = "cpu"
     if options.quick:
         options.rounds, options.seconds = 1, 1.0
     return options

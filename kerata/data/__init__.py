@@ -1,6 +1,6 @@
 """Data: from files, tables and arrays to batches (public namespace `kerata.data`)."""
 
-from kerata.data.dataset import AUTOTUNE as AUTOTUNE, Dataset as Dataset
+from kerata.data.dataset import Dataset as Dataset
 from kerata.data.elements import TensorSpec as TensorSpec
 from kerata.data.iterating import DatasetIterator as DatasetIterator
 from kerata.data.loaders import (
@@ -10,4 +10,5 @@ from kerata.data.loaders import (
 )
 from kerata.data.sources import INFINITE as INFINITE, UNKNOWN as UNKNOWN
 from kerata.data.splitting import split_dataset as split_dataset
+from kerata.data.steps import AUTOTUNE as AUTOTUNE
 from kerata.data.timeseries import timeseries_dataset_from_array as timeseries_dataset_from_array

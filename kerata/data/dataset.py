@@ -1,24 +1,22 @@
 """`Dataset`: batches for training, made step by step from whatever the data are."""
 
-import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import grain
 import numpy as np
 
-from kerata.data import elements, nodes, streams
-from kerata.data.iterating import DatasetIterator
-from kerata.data.sources import INFINITE, UNKNOWN, Sources
+from kerata.data import elements, nodes, steps, streams
+from kerata.data.passes import Passes
+from kerata.data.sources import INFINITE, UNKNOWN
+from kerata.data.steps import AUTOTUNE
 from kerata.data.stores import FileStore, MemoryStore
 from kerata.engine.errors import argument_error, non_negative_int, positive_int
 from kerata.engine.rng import make_default_seed
 
-AUTOTUNE = -1
 
-
-class Dataset(Sources):
+class Dataset(Passes):
     """A sequence of elements, read anew in each pass, transformed step by step.
 
     An element is an array, a string, or a tuple or dict of such; where it is a tuple, functions
@@ -53,7 +51,7 @@ class Dataset(Sources):
 
     def _stream(self, body, *arguments, length: int = UNKNOWN, **memory) -> "Dataset":
         """Return the data set that `body` makes of this one."""
-        return self._then(lambda epoch, p: _streamed(p, body, *arguments, **memory), length)
+        return self._then(lambda epoch, p: steps.streamed(p, body, *arguments, **memory), length)
 
     @staticmethod
     def zip(*datasets) -> "Dataset":
@@ -119,11 +117,11 @@ class Dataset(Sources):
                 if None. They change nothing but the time that it takes.
             deterministic: accepted for compatibility: the order is always that of the elements.
         """
-        threads, seed = _threads(num_parallel_calls, "map"), make_default_seed()
+        threads, seed = steps.threads_of(num_parallel_calls, "map"), make_default_seed()
 
         def make(epoch, parent):
             function = nodes.UserFunction(map_func, "map", epoch, elements.as_element, seed)
-            return _mapped(parent, function, threads)
+            return steps.mapped(parent, function, threads)
 
         return self._then(make)
 
@@ -132,7 +130,7 @@ class Dataset(Sources):
 
         def make(epoch, parent):
             test = nodes.UserFunction(predicate, "filter", epoch, bool)
-            return _streamed(parent, streams.filtered, test, index=0)
+            return steps.streamed(parent, streams.filtered, test, index=0)
 
         return self._then(make, UNKNOWN)
 
@@ -142,7 +140,7 @@ class Dataset(Sources):
         def number(element, index):
             return np.int64(start + index), element
 
-        return self._then(lambda epoch, parent: _mapped(parent, number))
+        return self._then(lambda epoch, parent: steps.mapped(parent, number))
 
     # Batches.
 
@@ -190,14 +188,16 @@ class Dataset(Sources):
 
     def _grouped(self, batch_size, drop_remainder, join, num_parallel_calls=None) -> "Dataset":
         size = positive_int("batch_size", batch_size, "batch()")
-        threads = _threads(num_parallel_calls, "batch")
+        threads = steps.threads_of(num_parallel_calls, "batch")
 
         def make(epoch, parent):
             if isinstance(parent, grain.MapDataset):
                 made = nodes.Batched(parent, size, drop_remainder, join)
                 made.threads = max(made.threads, threads)
                 return made
-            return _streamed(parent, streams.batched, size, drop_remainder, join or elements.stack)
+            return steps.streamed(
+                parent, streams.batched, size, drop_remainder, join or elements.stack
+            )
 
         count = self._length
         if count >= 0:
@@ -261,7 +261,7 @@ class Dataset(Sources):
             if isinstance(parent, grain.MapDataset):
                 order = np.random.default_rng(key).permutation(len(parent))
                 return nodes.Reordered(parent, order)
-            return _streamed(parent, streams.shuffled, buffer_size, key, window=0)
+            return steps.streamed(parent, streams.shuffled, buffer_size, key, window=0)
 
         made = self._then(make)
         made._reshuffled = reshuffle_each_iteration
@@ -322,9 +322,7 @@ class Dataset(Sources):
         """Return the elements in a slice, or what `body` takes of them."""
 
         def make(epoch, parent):
-            if isinstance(parent, grain.MapDataset):
-                return nodes.Reordered(parent, np.arange(len(parent))[part])
-            return _streamed(parent, body, argument, index=0)
+            return steps.part(parent, part, body, argument)
 
         known = self._length
         if known >= 0:
@@ -405,7 +403,7 @@ class Dataset(Sources):
             num_parallel_calls: if given, elements are read before they are asked for.
             deterministic: accepted for compatibility: the order is always the same.
         """
-        cycle = _processors() if cycle_length in (None, -1) else cycle_length
+        cycle = steps.processors() if cycle_length in (None, -1) else cycle_length
         cycle = positive_int("cycle_length", cycle, "interleave()")
         block = positive_int("block_length", block_length, "interleave()")
         return self._interleaved(map_func, cycle, block, num_parallel_calls or 0, "interleave")
@@ -422,7 +420,7 @@ class Dataset(Sources):
                 return streams.open_iterator(inner._make(epoch))
 
             function = nodes.UserFunction(map_func, method, epoch, opened)
-            return _streamed(parent, streams.interleaved, function, cycle, block, index=0)
+            return steps.streamed(parent, streams.interleaved, function, cycle, block, index=0)
 
         return self._then(make, UNKNOWN)
 
@@ -445,7 +443,7 @@ class Dataset(Sources):
             parent = self._make((0,))
             if isinstance(parent, grain.MapDataset):
                 return nodes.Kept(parent, store)
-            return _streamed(parent, streams.kept, store, index=0, read=0)
+            return steps.streamed(parent, streams.kept, store, index=0, read=0)
 
         made = Dataset(make, self._length, (self,))
         made._reshuffled = False
@@ -469,7 +467,7 @@ class Dataset(Sources):
         size = 2 if buffer_size == AUTOTUNE else buffer_size
         size = non_negative_int("buffer_size", size, "prefetch()")
         if not non_negative_int("workers", workers, "prefetch()"):
-            return self._then(lambda epoch, parent: _ahead(parent, size)) if size else self
+            return self._then(lambda epoch, parent: steps.ahead(parent, size)) if size else self
 
         def make(epoch, parent):
             if not isinstance(parent, grain.MapDataset):
@@ -486,125 +484,7 @@ class Dataset(Sources):
 
         return self._then(make)
 
-    # Reading.
-
-    def __iter__(self) -> "DatasetIterator":
-        return DatasetIterator(self, self._next_pass())
-
-    def _next_pass(self) -> int:
-        self._passes[0] += 1
-        return self._passes[0] - 1
-
-    def as_numpy_iterator(self) -> Iterator:
-        """Return an iterator over the elements as plain NumPy arrays and strings."""
-        found = self.iterate(self._next_pass())
-        return (elements.map_leaves(_plain, element) for element in found)
-
-    def iterate(
-        self, number: int, start: int = 0, transform: Callable | None = None
-    ) -> Iterator[Any]:
-        """Yield the elements of pass `number` from place `start` on.
-
-        Args:
-            number: which pass; the order follows from it.
-            start: how many elements to leave out.
-            transform: function of an element, which is called in another thread, ahead of time.
-        """
-        self._passes[0] = max(self._passes[0], number + 1)
-        dataset = self._part(slice(start, None), streams.skipped, start) if start else self
-        pipeline = dataset._make((number,))
-        if transform is not None:
-            pipeline = _ahead(_mapped(pipeline, lambda element, _: transform(element)), 2)
-        iterator = streams.open_iterator(pipeline)
-        try:
-            yield from iterator
-        finally:
-            iterator.close()
-
-    @property
-    def next_pass(self) -> int:
-        """The number of the pass that begins next."""
-        return self._passes[0]
-
-    def cardinality(self) -> int:
-        """Return the number of elements; `INFINITE` (-1), or `UNKNOWN` (-2) before a pass."""
-        return self._length
-
-    def __len__(self) -> int:
-        if self._length >= 0:
-            return self._length
-        what = "has no end" if self._length == INFINITE else "is not known before a pass over it"
-        raise TypeError(f"The length of the Dataset {what}.\nAsk for `cardinality()`.")
-
-    def __bool__(self) -> bool:
-        return True
-
-    @property
-    def element_spec(self):
-        """`TensorSpec`s of an element, as the first one is; None where batches may differ."""
-        if self._spec is None:
-            first = next(streams.open_iterator(self._make((0,))), None)
-            if first is None:
-                raise ValueError("The elements of an empty Dataset have no shape.")
-            self._spec = elements.spec_of(first, bool(self._batched))
-        return self._spec
-
-    def __repr__(self) -> str:
-        length = {INFINITE: "infinite", UNKNOWN: "unknown"}.get(self._length, self._length)
-        batches = f", batch_size={self._batched}" if self._batched else ""
-        return f"<Dataset length={length}{batches}>"
-
-    def show(self, count: int = 9):
-        """Draw a few samples with their labels: pictures, curves or text.
-
-        Args:
-            count: how many.
-
-        Returns:
-            The matplotlib figure; None where the samples are text, which is printed.
-        """
-        from kerata.data.showing import show
-
-        return show(self, positive_int("count", count, "show()"))
-
-
-def _streamed(parent, body, *arguments, **memory) -> streams.Stream:
-    return streams.Stream(
-        body, *arguments, open_children=lambda memory: [streams.open_iterator(parent)], **memory
-    )
-
-
-def _mapped(parent, function, threads: int = 0):
-    if isinstance(parent, grain.MapDataset):
-        return nodes.Mapped(parent, function, threads)
-    if threads:
-        return _streamed(parent, streams.mapped_in_threads, function, threads, index=0)
-    return _streamed(parent, streams.mapped, function, index=0)
-
-
-def _ahead(parent, size: int):
-    if isinstance(parent, grain.MapDataset):
-        return nodes.Ahead(parent, size)
-    return _streamed(parent, streams.ahead, size)
-
-
-def _threads(given: int | None, method: str) -> int:
-    if given is None or given == 0:
-        return 0
-    if given == AUTOTUNE:
-        return _processors()
-    return positive_int("num_parallel_calls", given, f"{method}()")
-
-
-def _processors() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
 
 def _listed(leaves) -> Dataset:
     """Return the data set of leaves that may differ in shape."""
     return Dataset.range(len(leaves)).map(lambda index: leaves[index])
-
-
-def _plain(leaf):
-    return np.asarray(leaf)[()] if hasattr(leaf, "dtype") else leaf

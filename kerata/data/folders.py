@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kerata.data import nodes, streams
-from kerata.data.dataset import AUTOTUNE, Dataset, _processors
+from kerata.data import nodes, steps, streams
+from kerata.data.dataset import Dataset
+from kerata.data.steps import AUTOTUNE
 from kerata.engine.errors import argument_error, one_of
 
 LABEL_MODES = ("int", "categorical", "binary", None)
@@ -198,7 +199,7 @@ class Folder:
             return content if self.label_mode is None else (content, target)
 
         def make(epoch, parent):
-            return nodes.Mapped(parent, read, _processors())
+            return nodes.Mapped(parent, read, steps.processors())
 
         dataset = files._then(make)
         if self.on_error == "skip":  # Grain leaves out None where it goes through the elements

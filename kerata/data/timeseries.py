@@ -3,7 +3,8 @@
 import numpy as np
 
 from kerata.data import nodes
-from kerata.data.dataset import AUTOTUNE, Dataset
+from kerata.data.dataset import Dataset
+from kerata.data.steps import AUTOTUNE
 from kerata.engine.errors import argument_error, one_of, positive_int
 
 

@@ -7,6 +7,8 @@ array of unsigned 64-bit integers, which wrap around as C's do.
 
 import numpy as np
 
+from kerata.engine.errors import argument_error
+
 U = np.uint64
 _K0, _K1, _K2 = U(0xC3A5C85C97CB3127), U(0xB492B66FBE98F273), U(0x9AE16A3B2F90404F)
 _CAT = U(0xC6A4A7935BD1E995)
@@ -159,3 +161,17 @@ def _siphash(data: _Bytes, key):
     c = c ^ U(0xFF)
     rounds(4)
     return a ^ b ^ c ^ d
+
+
+def as_salt(salt, owner):
+    """Return the key of a hash as a list of two integers, or None.
+
+    Raises:
+        ValueError: if it is neither an integer nor a pair of integers.
+    """
+    pair = [salt, salt] if isinstance(salt, int) else salt
+    if pair is None:
+        return None
+    if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+        raise argument_error("salt", "be an integer or a pair of integers", salt, owner)
+    return [int(k) for k in pair]

@@ -7,7 +7,6 @@ import numpy as np
 from kerata.engine import settings
 from kerata.engine.errors import argument_error, one_of, positive_int
 from kerata.layers.preprocessing import hashes, host
-from kerata.layers.preprocessing.lookup import as_salt
 
 # What crosses start from: any constant would do, but all have to use the same.
 _CROSS_START = np.uint64(0xDECAFCAFFE)
@@ -64,7 +63,7 @@ class Hashing(_Hashed):
         dtype = kwargs.pop("dtype", None)
         super().__init__(num_bins, output_mode, modes, sparse, dtype, **kwargs)
         self.mask_value = mask_value
-        self.salt = as_salt(salt, self)
+        self.salt = hashes.as_salt(salt, self)
 
     def compute(self, inputs) -> np.ndarray:
         array = host.array_of(inputs)

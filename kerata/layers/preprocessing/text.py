@@ -10,7 +10,8 @@ import numpy as np
 from kerata.engine import reading
 from kerata.engine.errors import argument_error, is_int, one_of, positive_int
 from kerata.layers.preprocessing import host
-from kerata.layers.preprocessing.lookup import MODES, StringLookup, refuse_path
+from kerata.layers.preprocessing.lookup import StringLookup
+from kerata.layers.preprocessing.vocabulary import MODES, refuse_path
 
 _STANDARDS = ("lower_and_strip_punctuation", "lower", "strip_punctuation")
 _SPLITS = ("whitespace", "character")
