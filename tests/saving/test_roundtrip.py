@@ -4,6 +4,7 @@
 """
 
 import warnings
+from pathlib import Path
 
 import keras
 import pytest
@@ -39,3 +40,13 @@ def test_round_trip(name, format, first, second):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras's own, of arrays and of older files
         assert roundtrip.trip(row, first, second, format) <= row.tolerance
+
+
+def test_text_beside_tensorflow(monkeypatch, capfd):
+    root = Path(roundtrip.__file__).parents[1]
+    python = root / ".venv-bench/bin/python"
+    if not python.exists():
+        pytest.skip("there is no environment with TensorFlow (make bench makes one)")
+    monkeypatch.chdir(root)
+    assert roundtrip.elsewhere(str(python), "--formats", ".keras")
+    assert "TextVectorization" in capfd.readouterr().out
