@@ -30,7 +30,6 @@ def main(out, *, dataset="digits", epochs=80, seed=0, say=print):
     (images, labels), (x_test, y_test) = handwriting.load(dataset)
     images, x_test = (x / np.float32(8) - 1 for x in (images, x_test))  # ink from -1 to 1
     kerata.utils.set_random_seed(seed)
-    say(f"{len(images):,} images to learn from, {len(x_test):,} held out to compare with")
 
     # The judge learns from the same images, and its features are what distances are measured in.
     judge = handwriting.classifier(images.shape[1:])

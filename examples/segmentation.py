@@ -69,7 +69,7 @@ def main(out, epochs=10, scenes=2500, seed=0, say=print, data: Path | None = Non
         "Pixel by pixel: boosted trees that see a pixel and its 24 neighbours.",
         scores,
     )
-    page.scores("IoU of each class", "", dict(zip(names, map(float, found))))
+    page.scores("IoU of each class", "", dict(zip(names, map(float, found))), own=False)
     page.training(history, {"loss": "Loss", "iou": "Mean IoU %"})
     order = np.argsort((predicted == y_test).mean(axis=(1, 2)))
     note = "From above: the scene, the truth, what the model says."

@@ -21,7 +21,7 @@ def main(
     say=print,
     data: Path | None = None,
     target="mpg",
-    group="name",
+    group: str | None = None,
 ):
     """Predict a column of a table from the others: a network beside boosted trees.
 
@@ -32,16 +32,17 @@ def main(
         seed: decides the initial weights and the order; not the folds or the test rows.
         data: your own table, a .csv file whose first line names the columns (default: cars).
         target: the column of numbers to predict.
-        group: column of names; rows of one name are all for training, or all for the test.
+        group: column of names; rows of one name are all for training, or all for the test
+            (default: a row is of its own, or the name of the car).
     """
-    page = report.Page(
-        out,
-        "Miles on a gallon" if data is None else f"{target} in {data.name}",
-        f"A network that predicts the column {target!r} of a table.",
-        say,
-    )
-    table = cars() if data is None else read(data, target)
-    groups = table[group].astype(str) if group in table else table.index
+    page = report.Page(out, f"Predicting {target}", "A network for a column of a table.", say)
+    if data is None:
+        table, group = cars(), group or "name"
+    else:
+        table = read(data, target)
+    if group and group not in table:
+        raise BadInput(f"--group must be one of {', '.join(table)}, not {group!r}")
+    groups = table[group].astype(str) if group else table.index
     most = len(set(groups)) // 2
     if not 2 <= folds <= most:
         raise BadInput(f"--folds must lie between 2 and {most}, not {folds}")
@@ -74,13 +75,11 @@ def main(
     verdict = report.compared(errors["this network"], errors["boosted trees"], "boosted trees")
     page.headline(
         f"{scores['this network']:.3g}",
-        f"is how far the network is off on average ({target}), on {len(test)} test rows that it "
-        f"never saw. {verdict}",
+        f"is the mean error ({target}) on {len(test)} test rows that training never saw. {verdict}",
     )
     page.scores(
         f"Mean error on {len(test)} test rows (less is better)",
-        "Boosted trees are scikit-learn's GradientBoostingRegressor as it comes. All learned from "
-        "the same rows and columns.",
+        "Boosted trees are scikit-learn's as they come. All learned from the same rows.",
         scores,
         form="{:.2f}",
     )
@@ -105,12 +104,13 @@ def main(
         "Columns that tell the same share their importance.",
         importance(model, chosen(x, test), truth[test]),
         form="{:.2f}",
+        own=False,
     )
     shown = np.argsort(-errors["this network"])[[*range(5), *range(-3, 0)]]
     page.table(
         "The worst mistakes, and the best",
         "Of the test rows.",
-        [group if group in table else "row", "is", *list(found)[:2]],
+        [group or "row", "is", *list(found)[:2]],
         [
             [str(groups[test[i]]), f"{truth[test[i]]:.4g}"]
             + [f"{values[i]:.4g}" for values in list(found.values())[:2]]
@@ -126,7 +126,7 @@ def main(
             "Rows": f"{len(table)}"
             + (" cars of 1970 to 1982, as in vega_datasets" if data is None else f", of {data}"),
             "Split": f"{len(learn)} to learn from, {len(test)} for the test, at random"
-            + (f"; rows of one {group} stay together" if group in table else ""),
+            + (f"; rows of one {group} stay together" if group else ""),
             "Use": f"kerata predict {out}/model.keras {out}/test.csv",
         }
     )

@@ -160,7 +160,8 @@ def parts(rows, most):
             labels.append(names.index(name))
     if len(names) < 2 or not all(texts for texts, _ in found):
         raise BadInput(
-            f"too little text to split: {len(taken)} different texts of {len(names)} classes"
+            f"--data: too little text to split: {len(taken)} different texts, "
+            f"{report.counted(len(names), 'class', 'classes')}"
         )
     return names, *((np.array(texts, object), np.array(labels)) for texts, labels in found)
 

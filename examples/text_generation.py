@@ -142,8 +142,8 @@ def parts(text):
     found = ["\n\n".join(paragraphs[a:b]) for a, b in zip(cuts, cuts[1:])]
     if min(map(len, found)) < 20 * LENGTH:
         raise BadInput(
-            f"the text is too short: {ends[-1]:,} characters in paragraphs that differ, and "
-            f"{200 * LENGTH:,} are needed (paragraphs are separated by an empty line)"
+            f"--data: the text is too short: {ends[-1]:,} characters in different paragraphs, and "
+            f"{200 * LENGTH:,} are needed (an empty line ends a paragraph)"
         )
     return found
 

@@ -90,19 +90,17 @@ def main(
         scores,
         details={name: f"{min(s):.1%} to {max(s):.1%}" for name, s in found.items()},
     )
+    ink = 1 - x_train.mean(axis=-1) / 255
     page.picture(
         "All there is to learn from",
         f"The {len(train)} training images of the last run, a column for each class.",
-        pictures.grid(
-            np.concatenate([x_train[place::few] for place in range(few)]) / 255,
-            titles=names + [""] * (len(train) - len(names)),
-            columns=len(names),
-            size=1,
-        ),
+        pictures.mosaic(np.concatenate([ink[place::few] for place in range(few)]), len(names)),
         "training",
+        narrow=True,
     )
     page.training(history, {"loss": "Loss", "accuracy": "Classified right %"}, "Fine-tuning.")
-    page.mistakes(x / 255, y, model.predict(x, verbose=0), names)
+    colours = np.broadcast_to(x / 255, (*x.shape[:3], 3))  # or ink would be drawn, not light
+    page.mistakes(colours, y, model.predict(x, verbose=0), names)
     model.save(out / "model.keras")
     (out / "classes.txt").write_text("\n".join(names), encoding="utf-8")
     page.reload(model, x)

@@ -25,7 +25,6 @@ def main(out, *, dataset="digits", epochs=80, seed=0, say=print):
     (images, labels), (x_test, y_test) = handwriting.load(dataset)
     train, watched = stratified_split(labels, share=0.1, seed=seed)
     split = f"{len(train):,} to train on, {len(watched):,} to watch, {len(x_test):,} held out"
-    say(f"Images: {split}")
 
     kerata.utils.set_random_seed(seed)
     encoder, decoder = networks(images.shape[1:])

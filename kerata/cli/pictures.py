@@ -151,7 +151,7 @@ def grid(images, titles=None, columns=6, colours=None, size=1.7):
         colour = "#C9CED6" if colours is None else colours[place]
         axes.spines[:].set(visible=True, color=colour, linewidth=1 if colours is None else 2)
         if titles:
-            ink = "#C9CED6" if colours is None else colours[place]  # INK
+            ink = INK if colours is None else colours[place]
             axes.set_title(titles[place], fontsize=9, color=ink, loc="center")
     return figure
 

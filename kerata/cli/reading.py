@@ -18,7 +18,9 @@ def one_line(option=""):
     except BadInput:
         raise
     except (ValueError, OSError, ImportError) as error:
-        line = " ".join(str(error).split())
+        line = " ".join(
+            " ".join(f"{part.rstrip('.')}." for part in str(error).splitlines()).split()
+        )
         raise BadInput(f"{option}: {line}" if option else line) from error
 
 
@@ -75,6 +77,8 @@ def images_of(folder, size, channels=3):
 
     from kerata.utils import image_dataset_from_directory
 
+    if folder.is_dir() and not any(path.is_dir() for path in folder.iterdir()):
+        raise BadInput(f"--data must hold a folder of images for each class; {folder} has none")
     with one_line("--data"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what it warns of is said below
         dataset = image_dataset_from_directory(

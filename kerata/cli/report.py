@@ -59,8 +59,8 @@ class Page:
             f"<p>{html.escape(text)}</p>\n</section>"
         )
 
-    def scores(self, title, note, scores, form="{:.1%}", details=None):
-        """Tell scores, and show them from 0 up as bars; the first one is this model's.
+    def scores(self, title, note, scores, form="{:.1%}", details=None, own=True):
+        """Tell scores, and show them from 0 up as bars.
 
         Args:
             title: heading of the section.
@@ -68,6 +68,7 @@ class Page:
             scores: dict from name to number.
             form: how a number is written.
             details: dict from name to a few words after the number.
+            own: whether the first one is this model's, and stands out.
         """
         width = max(map(len, scores))
         self.say(f"\n{title}")
@@ -77,10 +78,10 @@ class Page:
         longest = max([1.0 if "%" in form else 0.0, *scores.values()]) or 1.0
         rows = []
         for place, (name, score) in enumerate(scores.items()):
-            own = "" if place else ' class="own"'
+            row = ' class="own"' if own and place == 0 else ""
             detail = f'<td class="number">{html.escape(details[name])}</td>' if details else ""
             rows.append(
-                f"<tr{own}>"
+                f"<tr{row}>"
                 f'<th scope="row">{html.escape(name)}</th>'
                 f'<td class="bar"><span style="width:{max(score, 0) / longest:.1%}"></span></td>'
                 f'<td class="number">{form.format(score)}</td>{detail}</tr>'
@@ -195,7 +196,11 @@ class Page:
 
     def table(self, title, note, header, rows):
         """Show rows of text and numbers; numbers are set to the right."""
-        head = "".join(f'<th scope="col">{html.escape(str(cell))}</th>' for cell in header)
+        first = rows[0] if rows else header
+        head = "".join(
+            f'<th scope="col"{_shape(cell)}>{html.escape(str(name))}</th>'
+            for name, cell in zip(header, first)
+        )
         body = "\n".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
         self._section(
             title,
@@ -275,12 +280,20 @@ def compared(errors, others, name):
     )
 
 
-def counted(number, noun):
+def counted(number, noun, plural=None):
     """Return `number noun`, with the noun in the plural where it must be."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def _cell(value):
-    if isinstance(value, str):
-        return f"<td>{html.escape(value)}</td>"
-    return f'<td class="number">{value:,}</td>'
+    text = value if isinstance(value, str) else f"{value:,}"
+    return f"<td{_shape(value)}>{html.escape(text)}</td>"
+
+
+def _shape(value):
+    """Return the attribute of a table's cell; numbers are set to the right, also as text."""
+    try:
+        float(value)
+    except ValueError:
+        return ""
+    return ' class="number"'

@@ -57,3 +57,17 @@ def test_too_few_images(tmp_path, classes, message):
             Image.new("L", (4, 4)).save(tmp_path / str(number) / f"{place}.png")
     with pytest.raises(BadInput, match=f"2 folders or more, .* 20 images in all; .* {message}"):
         reading.images_of(tmp_path, (2, 2))
+
+
+def test_images_that_lie_in_no_folder(tmp_path):
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    with pytest.raises(
+        BadInput, match="--data must hold a folder of images for each class; .* has"
+    ):
+        reading.images_of(tmp_path, (2, 2))
+
+
+def test_lines_of_a_complaint_become_sentences_of_one():
+    with pytest.raises(BadInput, match=r"^--data: One thing\. Received: another\.$"):
+        with reading.one_line("--data"):
+            raise ValueError("One thing.\nReceived: another")

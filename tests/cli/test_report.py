@@ -74,7 +74,7 @@ def full_page(folder):
         "this model": report.counted(1, "mistake"), "guess": report.counted(18, "mistake"),
     })  # fmt: skip
     page.picture("Training", "", pictures.curves(HISTORY), "curves")
-    page.table("Samples", "", ["text", "length"], [["a < b", 1234]])
+    page.table("Samples", "", ["text", "length", "share"], [["a < b", 1234, "0.5"]])
     page.text("Passages", "", ["one\n  two"])
     page.write({"Samples": "20 & no more"})
     return (folder / "report.html").read_text(encoding="utf-8")
@@ -91,7 +91,14 @@ def test_a_page_needs_nothing_from_elsewhere(tmp_path):
 def test_a_page_says_what_it_was_given(tmp_path):
     page = full_page(tmp_path)
     for words in (
-        *("95.0%", "1 mistake<", "18 mistakes<", "1,234", "one\n  two"),
+        *(
+            "95.0%",
+            "1 mistake<",
+            "18 mistakes<",
+            ">1,234<",
+            '<th scope="col" class="number">share',
+            "one\n  two",
+        ),
         *("Digits &lt;8×8&gt;", "&amp; its report", "a &lt; b", "20 &amp; no more"),
         'class="own"><th scope="row">this model',
     ):

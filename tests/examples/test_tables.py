@@ -75,6 +75,7 @@ def test_only_what_the_model_uses_is_important():
     "options, words",
     [
         ({"target": "price"}, "--target: .*own.csv has no column 'price', but size, town"),
+        ({"data": "long.csv", "group": "nme"}, "--group must be one of size, town, not 'nme'"),
         ({"target": "town"}, "--target must be a column of numbers; 'town'"),
         ({"target": "size"}, "--data must have 50 rows with a 'size' at least, not 3"),
         ({"data": "none.csv"}, "--data must be a .csv file, and there is none at .*none.csv"),
@@ -84,6 +85,7 @@ def test_only_what_the_model_uses_is_important():
 def test_mistakes_get_one_line(tmp_path, options, words):
     (tmp_path / "own.csv").write_text("size,town\n1,Rome\n2,Oslo\n3,Bonn\n")
     (tmp_path / "empty.csv").touch()
+    (tmp_path / "long.csv").write_text("size,town\n" + "1,Rome\n2,Oslo\n" * 30)
     options = {"data": "own.csv", "target": "size"} | options
     options["data"] = tmp_path / options["data"]
     with pytest.raises(BadInput, match=words) as caught:

@@ -71,7 +71,7 @@ def test_a_small_run(tmp_path, monkeypatch, quick):
     "content, message",
     [
         ("good\tA text.\nno tab here\n", "line 2: a class, a tab and a text are needed"),
-        ("good\tOne text.\ngood\tAnother.", "too little text to split: 2 different texts of 1 cl"),
+        ("good\tOne text.\ngood\tAnother.", "too little text to split: 2 different texts, 1 class"),
     ],
 )
 def test_what_cannot_be_learned_from(tmp_path, content, message):
