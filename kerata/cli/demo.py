@@ -12,7 +12,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from kerata.cli.guard import complain, guarded
-from kerata.engine.errors import nearest
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
@@ -45,6 +44,8 @@ def command(arguments):
         return 0
     known = demos()
     if name not in known:
+        from kerata.engine.errors import nearest  # it loads JAX, which help has no need of
+
         close = nearest(name, known)
         hint = f"did you mean {close[0]!r}?" if close else f"there is: {', '.join(known)}"
         if name.startswith("-"):
