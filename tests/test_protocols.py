@@ -211,6 +211,64 @@ def test_the_state_of_metrics_and_variables(duplicate):
     assert (twin.name, twin.path, twin.trainable) == ("v", "v", False)
 
 
+# What layers of libraries do.
+
+
+@kerata.saving.register_keras_serializable("tests")
+class Switched(layers.Layer):
+    """Has an option among the arguments of its call, and says what comes out of it."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inside = layers.Dense(3)
+
+    def call(self, inputs, negative=False, mode="plain"):
+        outputs = self.inside(inputs)
+        return -outputs if negative else outputs
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+def test_options_of_a_call_in_a_graph(tmp_path):
+    layer = Switched()
+    inputs = kerata.Input((3,))
+    outputs = layer(inputs, negative=True, mode="other")
+    assert layer.inside.built, "all variables are there when the graph is"
+    model = kerata.Model(inputs, outputs)
+    np.testing.assert_allclose(model(X), -layer(X), 1e-6)
+    model.save(tmp_path / "model.keras")
+    again = kerata.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again.predict(X, verbose=0), model(X), 1e-6)
+
+
+def test_constant_numbers_are_known_in_compiled_code():
+    class Placed(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.places = layers.Embedding(3, 2)
+            self.numbers = ops.arange(3)
+
+        def call(self, inputs):
+            return inputs + self.places(self.numbers)[:, :1][:, 0]
+
+    assert kerata.Sequential([Placed()]).predict(X, verbose=0).shape == (4, 3)
+    counts = kerata.jit(lambda x: x * ops.bincount(np.array([0, 2])))
+    assert counts(np.ones(3)).tolist() == [1, 0, 1]
+
+
+def test_attention_has_the_names_that_subclasses_use():
+    layer = layers.MultiHeadAttention(2, 4, value_dim=3, use_bias=False)
+    ours = (layer._num_heads, layer._key_dim, layer._value_dim, layer._use_bias)
+    assert ours == (2, 4, 3, False) and layer._output_shape is None
+    theirs = keras.layers.MultiHeadAttention(2, 4)._get_common_kwargs_for_sublayer()
+    assert layer._get_common_kwargs_for_sublayer().keys() == theirs.keys()
+    layer._num_heads = 1
+    assert layer.num_heads == 2
+    with pytest.raises(AttributeError, match="_heads"):
+        layer._heads  # noqa: B018
+
+
 # NumPy's integers.
 
 N = np.int64

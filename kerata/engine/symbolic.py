@@ -10,6 +10,7 @@ that differ are unknown ones.
 import functools
 import inspect
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -443,7 +444,9 @@ def _at_size_one(fn, arguments, tensors, leaves, sizes) -> list:
     if first != size or not any(1 < d < first for x in leaves for d in x.shape):
         return []
     try:
-        found = _evaluate_once(fn, arguments, tensors, (1, 1), _Evaluation(1, 1))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a softmax over one element, say
+            found = _evaluate_once(fn, arguments, tensors, (1, 1), _Evaluation(1, 1))
     except Exception:  # code that needs more room than that
         return []
     again = jax.tree_util.tree_leaves(found, is_leaf=sparse.is_sparse)

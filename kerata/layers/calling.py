@@ -64,6 +64,11 @@ def is_tensor(x) -> bool:
     return isinstance(x, (jax.Array, np.ndarray, KerasTensor, Variable))
 
 
+def is_option(x) -> bool:
+    """Return whether `x` can only be an option of a call, to be given by keyword."""
+    return isinstance(x, (bool, str)) or callable(x) and not is_tensor(x)
+
+
 def holds_tensor(structure) -> bool:
     """Return whether there is a tensor in `structure`."""
     return any(is_tensor(x) for x in tree.flatten(structure))

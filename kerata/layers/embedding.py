@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from kerata import ops
 from kerata.engine.dtypes import is_float, is_int
@@ -95,7 +96,8 @@ class Embedding(Adaptable):
     def _check_range(self, rows):
         if isinstance(rows, jax.core.Tracer) or rows.size == 0:
             return
-        lowest, highest = int(rows.min()), int(rows.max())
+        values = np.asarray(rows)  # known also where the code around is compiled
+        lowest, highest = int(values.min()), int(values.max())
         if lowest < 0 or highest >= self.input_dim:
             raise ValueError(
                 f"{type(self).__name__} {self.name!r} takes integers from 0 to "

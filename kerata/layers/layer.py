@@ -181,7 +181,7 @@ class Layer(Building, State, Operation):
     def _check_positional(self, signature, args):
         """Only tensors may be given by position, so that a call reads clearly."""
         for name, value in zip(signature.names[1:], args[1:]):
-            if isinstance(value, (bool, str)) or callable(value) and not calling.is_tensor(value):
+            if calling.is_option(value):
                 raise ValueError(
                     f"{self._title()} takes only tensors by position.\n"
                     f"Received: {value!r} as argument {name!r}; write {name}={value!r}"
@@ -279,6 +279,10 @@ class Layer(Building, State, Operation):
 
     def symbolic_call(self, *args, **kwargs):
         outputs = self.compute_output_spec(*args, **kwargs)
+        if any(not layer.built for layer in self._flatten_layers(include_self=False)):
+            # The class says what comes out, so `call` was not evaluated: that builds them.
+            with contextlib.suppress(Exception):
+                abstract_eval(self._call_as_configured, args, kwargs)
         Node(self, args, kwargs, outputs)
         return outputs
 
@@ -639,6 +643,8 @@ def _positional(signature, arguments: dict) -> tuple[tuple, dict]:
         if name not in arguments or parameter.kind is kinds.KEYWORD_ONLY:
             break
         if parameter.default is not kinds.empty and name in ("training", "mask"):
+            break
+        if calling.is_option(arguments[name]):
             break
         args.append(arguments.pop(name))
     return tuple(args), arguments

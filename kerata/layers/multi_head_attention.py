@@ -19,6 +19,12 @@ from kerata.layers.layer import Layer
 from kerata.layers.regularization import Dropout
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_ARGUMENTS = tuple(
+    f"_{name}"
+    for name in """num_heads key_dim value_dim dropout use_bias use_gate attention_axes
+    sliding_window flash_attention kernel_initializer bias_initializer kernel_regularizer
+    bias_regularizer kernel_constraint bias_constraint activity_regularizer seed""".split()
+)
 
 
 class _HeadedAttention(Layer):
@@ -52,27 +58,41 @@ class _HeadedAttention(Layer):
 
     def _einsum_projection(self, name, equation, output_shape, bias_axes, activation=None):
         """Make a projection, with rules for its weights that are like this layer's."""
-        rules = {}
-        for weight in ("kernel", "bias"):
-            initializer = getattr(self, f"{weight}_initializer")
-            # A copy: an initializer without a seed has one of its own, and draws by it.
-            rules[f"{weight}_initializer"] = getattr(
-                initializer, "clone", lambda i=initializer: i
-            )()
-            for kind in ("regularizer", "constraint"):
-                rules[f"{weight}_{kind}"] = getattr(self, f"{weight}_{kind}")
         layer = EinsumDense(
             equation,
             output_shape,
             activation=activation,
             bias_axes=bias_axes if self.use_bias else None,
             name=name,
-            dtype=self.dtype_policy,
-            activity_regularizer=self.activity_regularizer,
-            **rules,
+            **self._get_common_kwargs_for_sublayer(),
         )
         layer.supports_masking = True  # masks of the inputs are dealt with here
         return layer
+
+    # Subclasses that were written for Keras use the names that its class has: these two, and those
+    # of arguments with an underscore before.
+
+    def _get_common_kwargs_for_sublayer(self) -> dict:
+        """Return the arguments that all projections have in common."""
+        common = {"dtype": self.dtype_policy, "activity_regularizer": self.activity_regularizer}
+        for weight in ("kernel", "bias"):
+            initializer = getattr(self, f"{weight}_initializer")
+            # A copy: an initializer without a seed has one of its own, and draws by it.
+            common[f"{weight}_initializer"] = getattr(
+                initializer, "clone", lambda i=initializer: i
+            )()
+            for kind in ("regularizer", "constraint"):
+                common[f"{weight}_{kind}"] = getattr(self, f"{weight}_{kind}")
+        return common
+
+    def _build_attention(self, rank) -> None:
+        """Make the layer that holds the random state; `rank` is that of projected inputs."""
+        self._dropout_layer = Dropout(self.dropout, dtype=self.dtype_policy, seed=self.seed)
+
+    def __getattr__(self, name):
+        if name in _ARGUMENTS and name[1:] in vars(self):
+            return vars(self)[name[1:]]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _project_to_heads(self, name, shape, heads, width, activation=None):
         """Make and build a projection of `(batch, ..., features)` to `(..., heads, width)`."""
@@ -95,10 +115,6 @@ class _HeadedAttention(Layer):
         )
         layer.build((*[None] * (rank - 1), heads, width))
         return layer
-
-    def _make_score_dropout(self):
-        """Make the layer that holds the random state."""
-        return Dropout(self.dropout, dtype=self.dtype_policy, seed=self.seed)
 
     def _check_three_shapes(self, query_shape, value_shape, key_shape):
         if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
@@ -313,11 +329,6 @@ class MultiHeadAttention(_HeadedAttention):
                 f"{tuple(query_shape)}, value {tuple(value_shape)}, key {tuple(key_shape)}"
             )
         self._check_three_shapes(query_shape, value_shape, key_shape)
-        axes = self.attention_axes or tuple(range(1, rank - 1))
-        if not all(0 < (a % rank) < rank - 1 and -rank <= a < rank for a in axes):
-            must = f"be between the first and the last axis of inputs of rank {rank}"
-            raise argument_error("attention_axes", must, self.attention_axes, self)
-        self.attention_axes = tuple(a % rank for a in axes)
         heads, width = self.num_heads, self.value_dim
         self._query_dense = self._project_to_heads("query", query_shape, heads, self.key_dim)
         self._key_dense = self._project_to_heads("key", key_shape, heads, self.key_dim)
@@ -325,11 +336,20 @@ class MultiHeadAttention(_HeadedAttention):
             gate = activations.sigmoid
             self._gate_dense = self._project_to_heads("gate", query_shape, heads, width, gate)
         self._value_dense = self._project_to_heads("value", value_shape, heads, width)
-        self._dropout_layer = self._make_score_dropout()
+        self._build_attention(rank + 1)
         output_shape = self._output_shape or (known_dim(query_shape, -1, self),)
         self._output_dense = self._project_from_heads(
             "attention_output", rank, heads, width, output_shape
         )
+
+    def _build_attention(self, rank) -> None:
+        super()._build_attention(rank)
+        rank -= 1  # of the inputs, which have no axis of heads
+        axes = self.attention_axes or tuple(range(1, rank - 1))
+        if not all(0 < (a % rank) < rank - 1 and -rank <= a < rank for a in axes):
+            must = f"be between the first and the last axis of inputs of rank {rank}"
+            raise argument_error("attention_axes", must, self.attention_axes, self)
+        self.attention_axes = tuple(a % rank for a in axes)
 
     def call(
         self,
@@ -489,7 +509,7 @@ class GroupedQueryAttention(_HeadedAttention):
             gate = activations.sigmoid
             self._gate_dense = self._project_to_heads("gate", query_shape, heads, width, gate)
         self._value_dense = self._project_to_heads("value", value_shape, groups, width)
-        self._dropout_layer = self._make_score_dropout()
+        self._build_attention(len(query_shape) + 1)
         self._output_dense = self._project_from_heads(
             "attention_output", 3, heads, width, (query_shape[-1],)
         )

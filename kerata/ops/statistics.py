@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from kerata.engine.dtypes import as_float
 from kerata.engine.errors import is_int, non_negative_int, one_of
@@ -127,18 +128,19 @@ def bincount(x, weights=None, minlength=0, sparse=False):
         Array([0, 2, 0, 1, 0], dtype=int32)
     """
     sparse = sparse or is_sparse(x)
+    x = array(x) if isinstance(x, list | tuple) else x
+    values = x.data if is_sparse(x) else x  # a constant's are known in compiled code, too
     x = x if is_sparse(x) else array(x)
     non_negative_int("minlength", minlength)
     if not jnp.issubdtype(x.dtype, jnp.integer) and x.dtype != bool:
         raise TypeError(f"`x` must hold integers.\nReceived: dtype {x.dtype}")
-    x = x.astype("int32")
-    values = x.data if is_sparse(x) else x
     length = minlength
     if not isinstance(values, jax.core.Tracer):
-        length = max(minlength, int(values.max(initial=-1)) + 1)
+        length = max(minlength, int(np.max(np.asarray(values, "int64"), initial=-1)) + 1)
     elif not minlength:
         remedy = "Pass `minlength`, above the greatest element."
         length = result_size(values, "bincount", remedy) or 0
+    x = x.astype("int32")
     if sparse:
         return count_sparsely(x, weights, length)
 
