@@ -15,9 +15,12 @@ def fill(model) -> None:
 
 
 def nudge(model) -> None:
-    """Change all weights a little, so that the outputs of a deep network stay finite."""
+    """Change weights a little, so that the outputs of a deep network stay finite.
+
+    Not those of Normalization: Keras's uses what it had when it was built, adapted or loaded.
+    """
     rng = np.random.default_rng(7)
-    for v in model.weights:
+    for v in [v for v in model.weights if not v.path.startswith("normalization/")]:
         v.assign(np.asarray(v.value) + (0.05 * rng.random(tuple(v.shape))).astype("float32"))
 
 
