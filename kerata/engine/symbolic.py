@@ -245,7 +245,10 @@ class Operation(Configurable):
     def __call__(self, *args, **kwargs):
         if is_symbolic(args, kwargs):
             return self.symbolic_call(*args, **kwargs)
-        return self.rematerialized_call(self.call, *args, **kwargs)(*args, **kwargs)
+        call = self.call
+        if getattr(self, "quantization_mode", None) is not None:
+            call = getattr(self, "quantized_call", call)  # of operations written for Keras
+        return self.rematerialized_call(call, *args, **kwargs)(*args, **kwargs)
 
     def rematerialized_call(self, layer_call, *args, **kwargs):
         """Return `layer_call` as the `RematScope` wants it in which this was made.

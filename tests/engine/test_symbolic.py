@@ -172,6 +172,22 @@ def test_operation_subclasses_need_only_call():
         _ = Double().output
 
 
+def test_a_quantized_operation_computes_its_own_way():
+    class Coarse(kerata.Operation):
+        quantization_mode = None
+
+        def call(self, x):
+            return x
+
+        def quantized_call(self, x):
+            return x // 1
+
+    coarse = Coarse()
+    assert coarse(1.5) == 1.5
+    coarse.quantization_mode = "int8"
+    assert coarse(1.5) == 1.0
+
+
 @pytest.mark.parametrize("shape", ["ab", (1, "x"), 5, (1.5,)])
 def test_shapes_are_checked(shape):
     with pytest.raises(ValueError, match="tuple of integers and None"):
