@@ -67,3 +67,15 @@ def counted(mask):
     mask = jnp.asarray(mask)
     counts = jnp.arange(mask.shape[0]) < rows
     return mask * counts.reshape(-1, *(1,) * (mask.ndim - 1)).astype(mask.dtype)
+
+
+def mask_of_values(mask, values):
+    """Return the mask of values, `(batch, ...)`, without the rows that do not count.
+
+    Args:
+        mask: what is masked besides, or None.
+        values: array of a loss or metric.
+    """
+    if _rows.get() is None:
+        return mask
+    return counted(jnp.ones(values.shape, bool) if mask is None else jnp.asarray(mask, bool))

@@ -6,7 +6,10 @@ import ctypes
 import hashlib
 import os
 import platform
+import stat
 import sys
+import time
+import zlib
 from collections.abc import Iterator
 
 import jax
@@ -72,18 +75,26 @@ def cache_programs() -> str | None:
         The folder that programs of this machine lie in, or None.
     """
     wanted = os.environ.get("KERATA_COMPILE_CACHE", "")
-    if wanted.lower() == "off" or jax.config.jax_compilation_cache_dir is not None:
+    if (
+        wanted.lower() in ("off", "0", "false", "no", "none")
+        or jax.config.jax_compilation_cache_dir is not None
+    ):
         return None
     if not jax.config.jax_enable_compilation_cache:
         return None
     # A program may use what this processor has and another, with the same home, has not.
     processor = hashlib.sha256(_processor().encode()).hexdigest()[:16]
-    folder = os.path.join(wanted or _cache_home(), "programs", processor)
+    home = os.path.expanduser(wanted) if wanted else _cache_home()
+    if not (wanted or os.path.isabs(home)):
+        return None  # there is no home
+    folder = os.path.join(os.path.abspath(home), "programs", processor)
     try:
+        os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
         os.makedirs(folder, mode=0o700, exist_ok=True)
     except OSError:
         return None
-    # Programs are machine code: a folder that others may write to would let them run theirs.
+    # Programs are machine code: who may write to the folder, or put another in its place, could
+    # have theirs run.
     if not os.access(folder, os.W_OK | os.X_OK) or _is_open_to_others(folder):
         return None
     jax.config.update("jax_compilation_cache_dir", folder)
@@ -94,23 +105,69 @@ def cache_programs() -> str | None:
 
 
 def prune(folder: str, limit: int) -> None:
-    """Delete the files of a folder that were not used for longest until `limit` bytes are left."""
-    found = sorted(_files(folder), reverse=True)
+    """Delete broken files of a folder, and those not used for longest until `limit` bytes are left.
+
+    A file is broken if the process that wrote it was killed. What is new since the last time is
+    looked through, but for the latest, which may be under way.
+    """
+    checked = os.path.join(folder, ".checked")
+    with contextlib.suppress(OSError):
+        before, now = _modified(checked), time.time()
+        for _, _, path in _files(folder):
+            if before <= _modified(path) < now - _UNDER_WAY and not _is_whole(path):
+                os.unlink(path)
+        with open(checked, "w"):
+            os.utime(checked, (now - _UNDER_WAY,) * 2)
     total = 0
-    for _, size, path in found:
+    for _, size, path in sorted(_files(folder), reverse=True):
         total += size
         if total > limit:
             with contextlib.suppress(OSError):  # gone already, or in use (Windows)
                 os.unlink(path)
 
 
+# Seconds that writing a file may take.
+_UNDER_WAY = 60
+
+
+def _modified(path: str) -> float:
+    return os.stat(path).st_mtime if os.path.exists(path) else 0.0
+
+
+def _is_whole(path: str) -> bool:
+    """Return whether a file, compressed as JAX does it, can be read to its end."""
+    with open(path, "rb") as file:
+        content = file.read()
+    try:
+        if content[:4] == b"\x28\xb5\x2f\xfd":
+            _decompress_zstd(content)
+        elif content[:1] == b"\x78":
+            zlib.decompress(content)
+    except ImportError:
+        return True
+    except Exception:  # each format has its own
+        return False
+    return bool(content)
+
+
+def _decompress_zstd(content: bytes) -> None:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+
+        zstd.decompress(content)
+    else:
+        import zstandard
+
+        zstandard.ZstdDecompressor().decompressobj().decompress(content)
+
+
 def _files(folder: str) -> Iterator[tuple[float, int, str]]:
-    """Yield (when it was used last, size, path) of each file in a folder."""
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
+    """Yield (when it was used last, size, path) of each file in a folder and those in it."""
+    for root, _, names in os.walk(folder):
+        for path in (os.path.join(root, name) for name in names if name != ".checked"):
             with contextlib.suppress(OSError):
-                status = entry.stat()
-                yield max(status.st_atime, status.st_mtime), status.st_size, entry.path
+                status = os.stat(path)
+                yield max(status.st_atime, status.st_mtime), status.st_size, path
 
 
 def _cache_home() -> str:
@@ -133,8 +190,15 @@ def _processor() -> str:
 
 
 def _is_open_to_others(folder: str) -> bool:
-    """Return whether somebody else owns the folder or may write to it."""
+    """Return whether somebody else (but root) may write to a folder or put another in its place."""
     if not hasattr(os, "getuid"):
         return False
-    status = os.stat(folder)
-    return status.st_uid != os.getuid() or bool(status.st_mode & 0o022)
+    path = os.path.realpath(folder)
+    while True:
+        status = os.stat(path)
+        sticky = status.st_mode & stat.S_ISVTX and path != folder
+        if status.st_uid not in (0, os.getuid()) or (status.st_mode & 0o022 and not sticky):
+            return True
+        if path == os.path.dirname(path):
+            return False
+        path = os.path.dirname(path)

@@ -352,13 +352,14 @@ def _sizes(tensors) -> tuple:
     )
 
 
-def abstract_eval(fn: Callable, args: tuple = (), kwargs: dict | None = None):
+def abstract_eval(fn: Callable, args: tuple = (), kwargs: dict | None = None, may_cut: bool = True):
     """Return what `fn` would return, as symbolic tensors, without computing it.
 
     Args:
         fn: function of arrays; it may read Variables, what it assigns is forgotten.
         args: its arguments; symbolic tensors in them stand for arrays.
         kwargs: its keyword arguments.
+        may_cut: whether it may cut an axis to a fixed length; to see that takes a third look.
 
     Returns:
         The structure that `fn` returns, with symbolic tensors for arrays.
@@ -389,7 +390,7 @@ def abstract_eval(fn: Callable, args: tuple = (), kwargs: dict | None = None):
             vanished = any(0 in x.shape for x in leaves)
             result = result or (found, again)
             if not vanished:
-                at_one = _at_size_one(fn, arguments, tensors, leaves, sizes)
+                at_one = _at_size_one(fn, arguments, tensors, leaves, sizes) if may_cut else []
                 return _symbolic(found, again, *at_one)
     if result is not None:
         return _symbolic(*result)

@@ -234,7 +234,7 @@ def narrow_lstm(inputs, kernel, recurrent, bias, states, sequences):
         Hidden states `(batch, time, units)` or None, and the last hidden and cell state.
     """
     (batch, _, _), units = inputs.shape, recurrent.shape[0]
-    x = jnp.moveaxis(inputs, 0, 2)
+    x = jnp.moveaxis(inputs.astype(jnp.result_type(inputs, kernel)), 0, 2)
     parts = [kernel, recurrent]
     if bias is not None:
         x = jnp.concatenate([x, jnp.ones((len(x), 1, batch), x.dtype)], axis=1)

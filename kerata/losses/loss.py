@@ -87,7 +87,7 @@ class Loss(Configurable):
         y_pred = tree.map_structure(self._cast_prediction, numbers_as_array(y_pred))
         y_true = tree.map_structure(self._cast_target, numbers_as_array(y_true))
         values = self.call(y_true, y_pred)
-        mask = combine_masks(mask, masks.get_mask(values))
+        mask = masks.mask_of_values(combine_masks(mask, masks.get_mask(values)), values)
         if sample_weight is not None and jnp.ndim(values) == 0 and getattr(y_pred, "ndim", 0) == 1:
             _refuse_vector_weights(self.name, sample_weight)
         return reduce_weighted(values, sample_weight, mask, self.reduction, self._dtype)

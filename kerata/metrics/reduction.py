@@ -172,7 +172,7 @@ class MeanMetricWrapper(Mean):
         if sample_weight is not None:
             # Keras lets an ignored class count, as a zero, where there are no weights.
             mask = combine_masks(mask, masks.get_mask(values))
-        self._add_to_mean(values, sample_weight, mask)
+        self._add_to_mean(values, sample_weight, masks.mask_of_values(mask, values))
 
     def _config_value(self, name, value):
         # A function is written as Keras reads it: as a dict, not by its bare name.

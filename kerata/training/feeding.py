@@ -99,8 +99,7 @@ class ArrayFeed(Feed):
             pack_x_y_sample_weight(x, y, sample_weight)
         )
         self._leaves = leaves
-        self._takers = [_taker(leaf) for leaf in leaves]
-        self._sends = placement.accelerator() is not None
+        self.leave_device()
 
     @property
     def data(self):
@@ -123,6 +122,11 @@ class ArrayFeed(Feed):
         ):
             self._takers = [_taker(jax.device_put(to_floatx(x), device)) for x in arrays]
             self._sends = False
+
+    def leave_device(self) -> None:
+        """Undo `keep_on_device`."""
+        self._takers = [_taker(leaf) for leaf in self._leaves]
+        self._sends = placement.accelerator() is not None
 
     def batches(self, number: int, start: int = 0) -> Iterator:
         batches = self._cut(number, start)

@@ -11,6 +11,7 @@ clock: equal runs stay equal. Convolutions run very slowly inside loops on CPUs,
 that has some is not grouped.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -85,8 +86,9 @@ def make(step: Callable, single: Callable, size: int, likely: Callable) -> Calla
     def run(batches):
         nonlocal loop
         results: Any = None
-        if loop is not None:
-            alike = [batch for batch in batches if _form(batch) == _form(batches[0])]
+        if loop is not None and len(batches) > 1:
+            form = _form(batches[0])
+            alike = list(itertools.takewhile(lambda batch: _form(batch) == form, batches))
             try:
                 results = loop(_stacked(alike, size), np.int32(len(alike)))
                 batches = batches[len(alike) :]

@@ -3,36 +3,60 @@
 A program is compiled for the shapes of its arguments, so a last batch with fewer samples would be
 compiled for once more, which takes longer than many epochs of a small model. Where it is known
 that nothing is computed across samples but what can leave rows out, the batch is filled up with
-copies of its samples instead, and the number of those that count goes with it: their outputs are
-masked in losses and metrics, and batch normalization takes its moments over them alone. So the
-loss, the gradients, the metrics and the moving averages are those of the samples that are there.
+copies of its samples instead, and the number of those that count goes with it: losses and metrics
+leave the others out, and batch normalization takes its moments over those alone. So the loss, the
+gradients, the metrics and the moving averages are those of the samples that are there.
 
-What is known: models that are graphs of kerata's own layers, with kerata's own losses and metrics
-and the steps of `Trainer`. A class or function of the user's may look across the batch; for such
-models the last batch keeps its size and has a program of its own.
+What is known is listed here: models that are graphs of the layers below with functions of
+kerata's, with its own losses and metrics and the steps of `Trainer`. Whatever is not listed, and
+every class or function of the user's, may look across the batch; then the last batch keeps its
+size and has a program of its own.
 """
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from kerata import losses, metrics
+from kerata import layers, losses, metrics, ops
 from kerata.engine import masks, placement, tree
 from kerata.engine.symbolic import FunctionCall, KerasTensor
 from kerata.training.batches import batch_size
 from kerata.training.feeding import ArrayFeed, Feed
 
-# What looks across the batch.
-_LOSSES = (losses.dice, losses.tversky, losses.circle)
-_METRICS = (metrics.PearsonCorrelation, metrics.ConcordanceCorrelation)
-_LAYERS = ("CutMix", "FlaxLayer", "JaxLayer", "Lambda", "MixUp")
+# Layers that compute each sample from that sample, but for the moments of batch normalization.
+_LAYERS = frozenset(
+    getattr(layers, name)
+    for name in (
+        "InputLayer Dense EinsumDense Embedding Masking Identity Activation ReLU LeakyReLU PReLU "
+        "ELU Softmax Flatten Reshape Permute RepeatVector Rescaling "
+        "Conv1D Conv2D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose "
+        "DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D "
+        "MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D AveragePooling2D AveragePooling3D "
+        "GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GlobalAveragePooling1D "
+        "GlobalAveragePooling2D GlobalAveragePooling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D "
+        "Cropping1D Cropping2D Cropping3D UpSampling1D UpSampling2D UpSampling3D "
+        "Add Subtract Multiply Average Maximum Minimum Concatenate "
+        "BatchNormalization LayerNormalization RMSNormalization GroupNormalization "
+        "UnitNormalization Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D AlphaDropout "
+        "GaussianDropout GaussianNoise MultiHeadAttention GroupQueryAttention Attention "
+        "AdditiveAttention SimpleRNN LSTM GRU RNN SimpleRNNCell LSTMCell GRUCell StackedRNNCells "
+        "Bidirectional TimeDistributed"
+    ).split()
+)
 # Functions of tensors that take their elements one by one.
-_ELEMENTWISE = (
-    "abs add clip cos divide elu exp gelu leaky_relu log maximum minimum multiply negative power "
-    "relu relu6 rsqrt sigmoid silu sin softplus sqrt square subtract swish tanh true_divide"
-).split()
+_ELEMENTWISE = frozenset(
+    getattr(ops, name)
+    for name in (
+        "abs add clip cos divide elu exp gelu leaky_relu log maximum minimum multiply negative "
+        "power relu relu6 rsqrt sigmoid silu sin softplus sqrt square subtract tanh true_divide"
+    ).split()
+)
+# Losses of the whole batch, and metrics that count samples whatever their weights.
+_LOSSES = (losses.dice, losses.tversky, losses.circle, losses.ctc)
+_METRICS = (metrics.PearsonCorrelation, metrics.ConcordanceCorrelation, metrics.R2Score)
 
 
 class Filled(NamedTuple):
@@ -63,39 +87,31 @@ def can_fill(trainer, feed: Feed, step: str) -> bool:
         and placement.current.distribution is None
         and trainer.compiles_steps
         and _keeps_samples_apart(trainer)
-        and _is_ours(getattr(type(trainer), step))
+        and _is_ours(getattr(trainer, step))
         and (step == "predict_step" or _judges_samples_apart(trainer))
     )
 
 
-def fill(function: Callable, size: int, several: bool) -> Callable:
+def fill(function: Callable, size: int, several: bool, cuts: bool) -> Callable:
     """Return a step function whose batches are filled up to `size` before.
 
     Args:
         function: step function; it gets a `Filled`.
         size: rows of a batch.
         several: whether it takes a tuple of batches.
+        cuts: whether it returns rows, of which those of the copies are cut off.
     """
-
-    def filled(batches):
-        if several:
-            return function(tuple(_filled(batch, size) for batch in batches))
-        return function(_filled(batches, size))
-
-    return filled
-
-
-def fill_to_predict(function: Callable, size: int, several: bool) -> Callable:
-    """Return a predicting function whose batches are filled up, and its outputs cut again."""
 
     def filled(batches):
         last = batches[-1] if several else batches
         missing = size - (batch_size(last) or 0)
-        if not missing:
-            return function(batches)
-        last = _filled(last, size).data
-        outputs = function((*batches[:-1], last) if several else last)
-        return jax.tree_util.tree_map(lambda a: np.asarray(a)[:-missing], outputs)
+        if several:
+            results = function(tuple(_filled(batch, size) for batch in batches))
+        else:
+            results = function(_filled(batches, size))
+        if not (cuts and missing):
+            return results
+        return jax.tree_util.tree_map(lambda a: np.asarray(a)[:-missing], results)
 
     return filled
 
@@ -109,6 +125,7 @@ def _filled(batch, size: int) -> Filled:
 
 
 def _is_ours(thing) -> bool:
+    """Return whether a class or function, or the class of an object, is defined in kerata."""
     kind = thing if hasattr(thing, "__qualname__") else type(thing)
     return kind.__module__.split(".")[0] == "kerata"
 
@@ -119,7 +136,7 @@ def _keeps_samples_apart(model) -> bool:
     return (
         graph is not None
         and _is_ours(model)
-        and _is_ours(type(model).call)
+        and _is_ours(model.call)
         and model.activity_regularizer is None
         and all(_is_batch(x) for x in (*graph.inputs, *graph.outputs))
         and all(map(_operation_is_apart, graph.operations))
@@ -132,14 +149,15 @@ def _is_batch(x) -> bool:
 
 def _operation_is_apart(operation) -> bool:
     if isinstance(operation, FunctionCall):
-        return operation.function.__name__ in _ELEMENTWISE and all(
+        return operation.function in _ELEMENTWISE and all(
             map(_node_is_apart, operation._inbound_nodes)
         )
     if getattr(operation, "_function_graph", None) is not None:
         return _keeps_samples_apart(operation)
     inside = [layer for layer in operation._flatten_layers() if layer is not operation]
     return _layer_is_apart(operation) and all(
-        _layer_is_apart(layer) and type(layer).__name__ != "BatchNormalization" for layer in inside
+        _layer_is_apart(layer) and not isinstance(layer, layers.BatchNormalization)
+        for layer in inside
     )
 
 
@@ -151,22 +169,28 @@ def _node_is_apart(node) -> bool:
 
 
 def _layer_is_apart(layer) -> bool:
-    axis = getattr(layer, "axis", None)
+    functions = [x for x in vars(layer).values() if callable(x) and not isinstance(x, layers.Layer)]
     return (
-        _is_ours(layer)
-        and type(layer).__name__ not in _LAYERS
-        and 0 not in (axis if isinstance(axis, (tuple, list)) else (axis,))
+        type(layer) in _LAYERS
+        and _leaves_samples(getattr(layer, "axis", -1))
+        and _is_ours(layer.call)
+        and all(map(_is_ours, functions))
         and layer.activity_regularizer is None
         and not getattr(layer, "stateful", False)
         and getattr(layer, "quantization_mode", None) is None
     )
 
 
+def _leaves_samples(axis) -> bool:
+    """Return whether an axis, or each of several, is surely not that of the samples."""
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    return all(a == -1 or a > 0 for a in axes)
+
+
 def _judges_samples_apart(trainer) -> bool:
     """Return whether the model's losses and metrics have one value a sample."""
     compiled = trainer._compiled
-    own = ("compute_loss", "compute_metrics")
-    if not all(_is_ours(getattr(type(trainer), name)) for name in own):
+    if not (_is_ours(trainer.compute_loss) and _is_ours(trainer.compute_metrics)):
         return False
     terms = compiled.loss.terms if compiled.loss is not None else ()
     entries = compiled.metrics.entries if compiled.metrics is not None else ()
@@ -178,10 +202,19 @@ def _judges_samples_apart(trainer) -> bool:
 
 def _loss_is_apart(loss) -> bool:
     function = getattr(loss, "original", None) or getattr(loss, "fn", None)
-    return _is_ours(loss) and _is_ours(function) and function not in _LOSSES
+    arguments = getattr(loss, "arguments", {})
+    return _is_ours(loss) and _function_is_apart(function) and arguments.get("axis", -1) == -1
 
 
 def _metric_is_apart(metric) -> bool:
-    function = getattr(metric, "fn", metric)
-    function = getattr(function, "function", function)
-    return _is_ours(metric) and _is_ours(function) and not isinstance(metric, _METRICS)
+    if not _is_ours(metric) or isinstance(metric, _METRICS):
+        return False
+    if not isinstance(metric, metrics.MeanMetricWrapper):
+        return _leaves_samples(getattr(metric, "axis", -1))
+    function = getattr(metric.fn, "function", metric.fn)
+    return _function_is_apart(function) and metric._fn_kwargs.get("axis", -1) == -1
+
+
+def _function_is_apart(function) -> bool:
+    """Return whether a function of targets and predictions is known to give a value a sample."""
+    return inspect.isfunction(function) and _is_ours(function) and function not in _LOSSES

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from kerata.engine import settings, tree
-from kerata.engine.masks import counted, counted_rows, get_mask, set_mask
+from kerata.engine.masks import counted_rows, get_mask, set_mask
 from kerata.engine.scopes import Scope, StatelessScope, ambient
 from kerata.engine.transforms import jit, lift, program_holders, value_and_grad
 from kerata.training.batches import batch_size
@@ -103,7 +103,7 @@ def _explained(trainer, name: str, step: Callable) -> Callable:
         except Exception as error:
             if error.__cause__ is None:
                 error.__cause__ = trainer._build_error
-            note_swapped(trainer, data, error)
+            note_swapped(trainer, data.data if isinstance(data, Filled) else data, error)
             raise
         trainer._build_error = None
         return results
@@ -174,7 +174,22 @@ def _compiled(trainer, name, function):
         return function(data)
 
     compiled.__name__ = name.replace("step", "function")
-    return jit(compiled, likely=lambda: likely_variables(trainer, name))
+    return ours(jit(compiled, likely=lambda: likely_variables(trainer, name)))
+
+
+# Step functions that were made here: those of users take a batch as it is, one by one.
+_ours: weakref.WeakSet = weakref.WeakSet()
+
+
+def ours(function: Callable) -> Callable:
+    """Note that a step function may be given filled batches, and more of them at once."""
+    _ours.add(function)
+    return function
+
+
+def is_ours(function: Callable) -> bool:
+    """Return whether a step function was given to `ours`."""
+    return function in _ours
 
 
 def likely_variables(trainer, name: str) -> tuple[list, list]:
@@ -235,16 +250,6 @@ def _samples(data):
     """Return how many samples a batch holds."""
     rows = counted_rows()
     return batch_size(data) if rows is None else rows
-
-
-def _mask_rows(outputs) -> None:
-    """Mask the rows of outputs that do not count, where a batch was filled up."""
-    if counted_rows() is None:
-        return
-    for output in tree.flatten(outputs):
-        mask = get_mask(output)
-        mask = jnp.ones(output.shape[:-1], bool) if mask is None else mask
-        set_mask(output, counted(mask))
 
 
 class Stepping(Compiling):
@@ -314,7 +319,6 @@ class Stepping(Compiling):
 
     def _loss_of(self, x, y, y_pred, sample_weight, training):
         """Call `compute_loss`, which users may have written without `training`."""
-        _mask_rows(y_pred)
         arguments = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight}
         if "training" in inspect.signature(self.compute_loss).parameters:
             arguments["training"] = training

@@ -161,6 +161,7 @@ class Trainer(Stepping):
         state = TrainingState(self, Stream(feed), feed.seed, initial_epoch)
         self._prepare(state.stream, TRAIN, "fit()")
         if isinstance(feed, ArrayFeed) and epochs - initial_epoch > 1:
+            self.training_state = None  # with the arrays of a run that was interrupted
             feed.keep_on_device()
         first = state.stream.peek()
         validate = self._validation(
@@ -183,8 +184,10 @@ class Trainer(Stepping):
                 self.optimizer.build(self.trainable_variables)
             state.restore(snapshot)
         total = (steps_in_epoch or 0) * (epochs - initial_epoch)
-        size = grouping.group_size(self, feed, callbacks, total, first)
-        function = self._filling(self._group_function(size), feed, TRAIN, size)
+        function, size = self._group_function(
+            self.make_train_function(), grouping.group_size(self, feed, callbacks, total, first)
+        )
+        function = self._filling(function, feed, TRAIN, size)
 
         def after_step(count, _):
             state.step += count
@@ -219,6 +222,8 @@ class Trainer(Stepping):
                 break
         if epochs > initial_epoch and self.optimizer is not None:
             self.optimizer.finalize_variable_values(self.trainable_variables)
+        if isinstance(feed, ArrayFeed):
+            feed.leave_device()
         callbacks.on_train_end(logs)
         return self.history
 
@@ -432,23 +437,26 @@ class Trainer(Stepping):
         feed.prepare = on_host
         return feed
 
-    def _group_function(self, size: int):
-        """Return the function that trains on `size` batches at once; make it if there is none."""
-        single = self.make_train_function()
-        if size == self.steps_per_execution:
-            return single
+    def _group_function(self, single, size: int):
+        """Return what trains on `size` batches at once, and their number.
+
+        Args:
+            single: the function that trains on what `compile` says; one of the user's stays alone.
+            size: how many batches.
+        """
+        if size == self.steps_per_execution or not steps.is_ours(single):
+            return single, self.steps_per_execution
         if self._grouped[:2] != (single, size):
-            step = stateful(self, TRAIN)
             likely = functools.partial(steps.likely_variables, self, TRAIN)
-            self._grouped = single, size, grouping.make(step, single, size, likely)
-        return self._grouped[2]
+            grouped = grouping.make(stateful(self, TRAIN), single, size, likely)
+            self._grouped = single, size, steps.ours(grouped)
+        return self._grouped[2], size
 
     def _filling(self, function, feed: Feed, name: str, size: int):
         """Return a step function that fills up the last batch, where that can be done."""
-        if not padding.can_fill(self, feed, name):
+        if not (steps.is_ours(function) and padding.can_fill(self, feed, name)):
             return function
-        fill = padding.fill_to_predict if name == PREDICT else padding.fill
-        return fill(function, feed.batch_size, size > 1)
+        return padding.fill(function, feed.batch_size, size > 1, cuts=name == PREDICT)
 
     def _as_arrays(self, x):
         """Return inputs with arrays in place of lists of strings."""

@@ -3,6 +3,7 @@ import platform
 import subprocess
 import sys
 import time
+import zlib
 
 import pytest
 
@@ -112,7 +113,7 @@ def test_programs_are_cached_in_the_users_folder(config, monkeypatch, tmp_path):
     assert process.cache_programs() is None  # JAX knows a folder already
 
 
-@pytest.mark.parametrize("value", ["off", "OFF"])
+@pytest.mark.parametrize("value", ["off", "OFF", "0", "false"])
 def test_no_cache_if_turned_off(config, value):
     process.os.environ["KERATA_COMPILE_CACHE"] = value
     assert process.cache_programs() is config.jax_compilation_cache_dir is None
@@ -130,21 +131,47 @@ def test_no_cache_where_nothing_can_be_written(config, tmp_path):
     assert process.cache_programs() is None
 
 
+def test_no_cache_without_a_home(config, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(process.os.path, "expanduser", lambda path: path)
+    assert process.cache_programs() is None
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="permissions of POSIX")
-def test_no_cache_where_others_could_put_programs(config, tmp_path):
-    process.os.environ["KERATA_COMPILE_CACHE"] = str(tmp_path)
+@pytest.mark.parametrize("which", ["the folder", "one above it"])
+def test_no_cache_where_others_could_put_programs(config, tmp_path, which):
+    process.os.environ["KERATA_COMPILE_CACHE"] = str(tmp_path / "mine")
     folder = process.cache_programs()
-    os.chmod(folder, 0o777)
+    assert folder is not None
+    os.chmod(folder if which == "the folder" else tmp_path / "mine", 0o777)
     config.jax_compilation_cache_dir = None
     assert process.cache_programs() is None
 
 
+def test_pruning_deletes_what_a_killed_process_left(monkeypatch, tmp_path):
+    monkeypatch.setattr(process, "_UNDER_WAY", -1)
+    whole = zlib.compress(b"program")
+    (tmp_path / "whole-cache").write_bytes(whole)
+    (tmp_path / "half-cache").write_bytes(whole[:-2])
+    (tmp_path / "empty-cache").write_bytes(b"")
+    process.prune(str(tmp_path), 1000)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".checked", "whole-cache"]
+
+
+def test_what_is_just_being_written_is_left_alone(tmp_path):
+    (tmp_path / "half-cache").write_bytes(zlib.compress(b"program")[:-2])
+    process.prune(str(tmp_path), 1000)
+    assert (tmp_path / "half-cache").exists()
+
+
 def test_pruning_deletes_what_was_not_used_for_longest(tmp_path):
+    (tmp_path / ".checked").touch()  # nothing is read, which would count as a use
     for age, name in enumerate(("new", "older", "oldest")):
         (tmp_path / name).write_bytes(b"0" * 10)
         os.utime(tmp_path / name, (1000 - age, 1000 - age))
     process.prune(str(tmp_path), 25)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["new", "older"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".checked", "new", "older"]
     process.prune(str(tmp_path / "missing"), 25)
 
 

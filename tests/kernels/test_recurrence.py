@@ -96,6 +96,14 @@ def test_definition(name, backwards, zero_masked):
         np.testing.assert_allclose(last[0], expected[0][:, -1], rtol=1e-5, atol=1e-6)
 
 
+def test_whole_numbers_come_in():
+    run, options, _, gates, bias = CELLS["lstm"]
+    x = np.arange(BATCH * TIME * WIDTH).reshape(BATCH, TIME, WIDTH) % 5
+    found, *_ = run(x, *weights(gates, bias))
+    expected, *_ = run(x.astype("float32"), *weights(gates, bias))
+    np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru"])
 @pytest.mark.parametrize(
     "sequences, masked, backwards, dropped",

@@ -24,6 +24,15 @@ class Watching(kerata.callbacks.Callback):
         self.seen.append(batch)
 
 
+class OwnCheckpoint(kerata.callbacks.ModelCheckpoint):
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+
+
+class Patient(Watching):
+    watches_batches = False
+
+
 def dense():
     return kerata.Sequential([
         kerata.Input((3,)), layers.Dense(4, activation="tanh"), layers.Dropout(0.3), layers.Dense(1)
@@ -98,6 +107,24 @@ def test_convolutions_are_slow_in_loops_on_cpus():
     same(grouped, fitted(convolutional, Watching()))
 
 
+def test_each_batch_once_wherever_the_small_one_is():
+    # A batch of another shape in the middle of a group, of a model that does not fill it up.
+    grouped = fitted(OwnStep, samples=45, shuffle="batch")
+    same(grouped, fitted(OwnStep, Watching(), samples=45, shuffle="batch"))
+
+
+def test_users_own_train_function_is_called():
+    calls = []
+
+    class Own(OwnStep):
+        def make_train_function(self, force=False):
+            function = super().make_train_function(force)
+            return lambda batch: calls.append(batch) or function(batch)
+
+    fitted(Own)
+    assert len(calls) == 46 and isinstance(calls[0], tuple)
+
+
 def test_fewer_steps_than_a_pass():
     model, _ = fitted(dense, steps_per_epoch=10)
     assert int(model.optimizer.iterations) == 20
@@ -117,8 +144,10 @@ def test_fewer_steps_than_a_pass():
         (kerata.callbacks.TerminateOnNaN, True),
         (lambda: kerata.callbacks.LambdaCallback(on_train_batch_begin=print), True),
         (Watching, True),
+        (lambda: OwnCheckpoint("a.keras"), True),
+        (Patient, False),
     ],
-    ids="progress stopping file files backup backups board boards nan begin own".split(),
+    ids="progress stop file files backup backups board boards nan begin own derived says".split(),
 )
 def test_who_watches_batches(callback, watches):
     assert kerata.callbacks.CallbackList([callback()]).watches_batches() is watches

@@ -58,9 +58,18 @@ CASES = {
     "masks": (of_tokens, classes(7, 11, 5), classes(7, 11, 5), SPARSE, ["accuracy"], {}),
     "two outputs": (
         with_two_outputs, numbers(11, 3), {"a": numbers(11, 1), "b": numbers(11, 2)},
-        {"a": "mse", "b": "huber"}, {"a": ["mae", "r2_score"], "b": ["cosine_similarity"]}, {},
+        {"a": "mse", "b": "huber"}, {"a": ["mae", "mse"], "b": ["cosine_similarity"]}, {},
     ),
 }  # fmt: skip
+
+
+def always_normalizing():
+    inputs = kerata.Input((3,))
+    x = layers.BatchNormalization()(inputs, training=True)
+    return kerata.Model(inputs, layers.Dense(1)(x))
+
+
+CASES["moments in inference"] = (always_normalizing, numbers(11, 3), numbers(11, 1), "mse", [], {})
 
 
 def trained(case, **compiling):
@@ -76,19 +85,22 @@ def trained(case, **compiling):
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_same_numbers_from_one_program(monkeypatch, name):
+    x = CASES[name][1]
     model, history = trained(CASES[name])
     assert model.train_function.compilations == model.test_function.compilations == 1
-    predicted = model.predict(CASES[name][1], batch_size=4, verbose=0)
-    assert model.predict_function.compilations == 1
-
-    monkeypatch.setattr(padding, "can_fill", lambda *args: False)
-    plain, expected = trained(CASES[name])
+    with monkeypatch.context() as patched:
+        patched.setattr(padding, "can_fill", lambda *args: False)
+        plain, expected = trained(CASES[name])
     assert plain.train_function.compilations == 2
     for key, values in expected.items():
         np.testing.assert_allclose(history[key], values, rtol=2e-5, atol=1e-6, err_msg=key)
     for a, b in zip(model.variables, plain.variables, strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6, err_msg=a.path)
-    again = plain.predict(CASES[name][1], batch_size=4, verbose=0)
+
+    predicted = model.predict(x, batch_size=4, verbose=0)
+    assert model.predict_function.compilations == 1
+    monkeypatch.setattr(padding, "can_fill", lambda *args: False)
+    again = plain.predict(x, batch_size=4, verbose=0)
     for a, b in zip(kerata.tree.flatten(predicted), kerata.tree.flatten(again), strict=True):
         assert a.shape == b.shape
         np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6)
@@ -100,6 +112,17 @@ def test_several_steps_in_one_call():
     assert model.train_function.compilations == 1
     np.testing.assert_allclose(history["loss"], expected["loss"], rtol=2e-5)
     assert len(model.predict(CASES["normalized"][1], batch_size=4, verbose=0)) == 11
+
+
+def test_what_is_set_on_the_model_counts():
+    model = dense()
+    model.compile("sgd", "mse")
+    model.build((None, 3))
+    feed = model._feed(numbers(7, 3), numbers(7, 2), batch_size=4)
+    model.evaluate(numbers(4, 3), numbers(4, 2), verbose=0)
+    assert padding.can_fill(model, feed, "train_step")
+    model.compute_loss = lambda x, y, y_pred, sample_weight: kerata.ops.max(y_pred)
+    assert not padding.can_fill(model, feed, "train_step")
 
 
 METRICS = [
@@ -168,6 +191,12 @@ NOT_FILLED = {
     "loss of the batch": (dense, {"loss": "dice"}),
     "own metric": (dense, {"metrics": [lambda y, p: kerata.ops.max(p)]}),
     "eager": (dense, {"run_eagerly": True}),
+    "own activation": (lambda: dense(layers.Dense(3, activation=over_samples)), {}),
+    "loss as a metric": (dense, {"metrics": [kerata.losses.Huber()]}),
+    "metric of the batch": (dense, {"metrics": [kerata.losses.dice]}),
+    "metric that counts rows": (dense, {"metrics": ["r2_score"]}),
+    "loss along another axis": (dense, {"loss": kerata.losses.CosineSimilarity(axis=-2)}),
+    "axis -2": (lambda: dense(layers.UnitNormalization(axis=-2)), {}),
     "axis 0": (lambda: dense(layers.Softmax(axis=0)), {}),
 }
 

@@ -216,10 +216,7 @@ class CallbackList:
             mode: "train", "test" or "predict".
         """
         hooks = f"on_{mode}_batch_begin", f"on_{mode}_batch_end"
-        return any(
-            getattr(c, "watches_batches", True) and any(_overrides(c, hook) for hook in hooks)
-            for c in self.callbacks
-        )
+        return any(_watches(c, hook) for c in self.callbacks for hook in hooks)
 
     def get_state(self) -> dict:
         """Return what the callbacks remember, as plain data."""
@@ -372,3 +369,16 @@ def _overrides(callback, hook: str) -> bool:
     # The methods of training batches call those of batches.
     general = hook.replace("_train", "")
     return "train_batch" in hook and _overrides(callback, general)
+
+
+def _watches(callback, hook: str) -> bool:
+    """Whether a method of a callback must be called for each single batch."""
+    if not _overrides(callback, hook):
+        return False
+    names = {hook, hook.replace("_train", "")}
+    for kind in type(callback).__mro__:
+        if "watches_batches" in vars(kind):
+            break
+        if names & vars(kind).keys() and kind.__module__.split(".")[0] != "kerata":
+            return True  # what a class of kerata's says of itself is not said of this one
+    return getattr(callback, "watches_batches", True)
