@@ -486,10 +486,11 @@ LIKELY = """accumulate activation adapter add attend attention averaged backbone
     dropout embed embedding encode encoder excluded features filters flag forward frozen gate get
     graph head heads hidden index init inner inputs is_adapted keep kernel key label layer learn
     leaves length linear locked logits loss_fn mask memory mode model momentum network noise norm
-    normalize note optimizer options outputs own params parse pool prefix process project
+    normalize note optimizer options outputs own params parse pool predict prefix process project
     projection proj query random rate rebuild refuse reset sample scale scope settings shape size
-    slots source split stack state states stem step_count store table target teacher temperature
-    tokens training transform update value values velocity vocabulary weights width""".split()
+    slots source split stack state states stem step step_count store table target teacher
+    temperature test tokens train training transform update value values velocity vocabulary weights
+    width""".split()
 MAKERS = {
     "Model": lambda k: k.Model(),
     "Sequential": lambda k: k.Sequential([k.layers.Dense(2)]),

@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 
+from kerata import activations
 from kerata.losses import crossentropy, loss, structured
 from kerata.losses.crossentropy import class_numbers_message, sparse_shape_message
 
@@ -72,6 +73,33 @@ def check_targets(loss_fn, y_true, y_pred_shape, y_pred=None, name: str | None =
         )
     if y_pred is not None and "from_logits" in arguments:
         _check_logits(function, arguments, np.asarray(y_pred), name)
+
+
+def activation_mismatch(loss_fn, activation, layer: str) -> str | None:
+    """Return what is wrong if a model's last activation does not give what a loss takes, or None.
+
+    Args:
+        loss_fn: a loss: an instance, or a function.
+        activation: the function that the last layer ends with.
+        layer: name of that layer.
+    """
+    function, arguments = _parts(loss_fn)
+    if function not in (*_SPARSE, *_CATEGORICAL, *_BINARY) or "from_logits" not in arguments:
+        return None
+    wanted = "sigmoid" if function in _BINARY else "softmax"
+    if not arguments["from_logits"] and activation is activations.linear:
+        return (
+            f"{function.__name__} takes probabilities, but layer {layer!r}, the last one, has no "
+            f"activation: this model will hardly learn.\nGive that layer activation={wanted!r}, "
+            "or compile() the class of the loss with from_logits=True."
+        )
+    if arguments["from_logits"] and activation in (activations.softmax, activations.sigmoid):
+        return (
+            f"{function.__name__} with from_logits=True takes logits, but layer {layer!r}, the "
+            "last one, gives probabilities: this model will hardly learn.\nLeave out that layer's "
+            f"activation={activation.__name__!r}, or from_logits=True."
+        )
+    return None
 
 
 def _parts(loss_fn):

@@ -144,6 +144,18 @@ def _is_numpy_dtype(dtype) -> bool:
     return True
 
 
+def check_targets_are_numbers(data) -> None:
+    """Check that targets and weights of a batch hold no text.
+
+    Raises:
+        ValueError: if they do.
+    """
+    _, y, sample_weight = unpack_x_y_sample_weight(data)
+    for name, leaf in named_leaves(None, y, sample_weight):
+        if getattr(getattr(leaf, "dtype", None), "kind", "") in tuple("USTO"):
+            check_leaf(name, leaf)
+
+
 def check_numbers(data, where: str) -> None:
     """Check that no array of a batch is NaN throughout.
 
@@ -164,26 +176,28 @@ def check_numbers(data, where: str) -> None:
             )
 
 
-def why_not_finite(layers, batch) -> str:
+def why_not_finite(layers, data, whole: bool) -> str:
     """Return what a user should know when the loss became NaN or infinite.
 
     Args:
         layers: the layers of the model.
-        batch: the first batch of the epoch.
+        data: all samples, or the first batch of the epoch.
+        whole: whether these are all samples.
     """
     found = []
     widths = [layer.input_dim for layer in layers if hasattr(layer, "input_dim")]
-    for name, leaf in named_leaves(*unpack_x_y_sample_weight(batch)):
+    for name, leaf in named_leaves(*unpack_x_y_sample_weight(data)):
         array = np.asarray(leaf)
         if array.dtype.kind == "f" and (count := int(np.sum(~np.isfinite(array)))):
             found.append(f"{count} of {array.size} numbers in {name} are NaN or infinite")
         elif array.dtype.kind in "iu" and name[0] == "x" and widths and array.max() >= min(widths):
             found.append(f"{array.max()} in {name}, where an Embedding has input_dim={min(widths)}")
-    received = f"Received: {'; '.join(found)} (first batch)\n" if found else ""
+    where = "" if whole else " (first batch)"
+    received = f"Received: {'; '.join(found)}{where}\n" if found else ""
     return (
         f"The loss is NaN or infinite: training cannot go on from here.\n{received}"
-        "Other causes: too large a learning rate, logarithms of 0, token numbers that an Embedding "
-        "does not have. The callback TerminateOnNaN stops where it happens."
+        f"{'Other' if found else 'Usual'} causes: too large a learning rate, logarithms of 0, "
+        "token numbers that an Embedding does not have. The callback TerminateOnNaN stops where it happens."
     )
 
 

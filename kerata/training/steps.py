@@ -419,22 +419,22 @@ class Stepping(Compiling):
         Returns:
             A dict from names to scalars.
         """
-        return self._step(TRAIN, self._train, args)
+        return self._in_either_style(TRAIN, self._default_train_step, args)
 
     def test_step(self, *args):
         """Evaluate one batch: `test_step(data) -> logs`. See `train_step`."""
-        return self._step(TEST, self._test, args)
+        return self._in_either_style(TEST, self._default_test_step, args)
 
     def predict_step(self, *args):
         """Return the outputs for one batch: `predict_step(data)`. See `train_step`."""
-        return self._step(PREDICT, self._predict, args)
+        return self._in_either_style(PREDICT, self._default_predict_step, args)
 
-    def _step(self, name, step, args):
+    def _in_either_style(self, name, step, args):
         if len(args) == 2:
             return stateless(self, name, step, *args)
         return step(*args)
 
-    def _train(self, data):
+    def _default_train_step(self, data):
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         optimizer = self.optimizer
         if optimizer is None:
@@ -467,14 +467,14 @@ class Stepping(Compiling):
         self._track_loss(loss, x, y_pred)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
-    def _test(self, data):
+    def _default_test_step(self, data):
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
         loss = self._loss_of(x, y, y_pred, sample_weight, training=False)
         self._track_loss(loss, x, y_pred)
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
-    def _predict(self, data):
+    def _default_predict_step(self, data):
         x, _, _ = unpack_x_y_sample_weight(data)
         return self(x, training=False)
 

@@ -3,6 +3,7 @@
 import copy
 import functools
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ from kerata.engine import placement, rng, settings, tree
 from kerata.engine.errors import non_negative_int, positive_int, reworded
 from kerata.engine.sparse import is_sparse
 from kerata.engine.symbolic import KerasTensor, abstract_eval
+from kerata.losses.checks import activation_mismatch
 from kerata.training import checks, grouping, loop, padding, steps
 from kerata.training.callbacks import CallbackList
 from kerata.training.compiling import Compiled
@@ -164,7 +166,7 @@ class Trainer(Stepping):
             self.training_state = None  # with the arrays of a run that was interrupted
             feed.keep_on_device()
         first = state.stream.peek()
-        validate = self._validation(
+        validate = self._validation_of(
             validation_data,
             _count("validation_batch_size", validation_batch_size, "fit()") or batch_size,
             validation_steps,
@@ -211,7 +213,9 @@ class Trainer(Stepping):
             logs = as_logs(results, TRAIN)
             if first is not None and not self.stop_training:
                 if not np.all(np.isfinite(np.asarray(logs.get("loss", 0.0), "float64"))):
-                    reasons = checks.why_not_finite(self._flatten_layers(), first)
+                    whole = isinstance(feed, ArrayFeed)
+                    data = feed.data if isinstance(feed, ArrayFeed) else first
+                    reasons = checks.why_not_finite(self._flatten_layers(), data, whole)
                     warnings.warn(reasons, stacklevel=3)
                 first = None  # looked at once, after the first epoch
             state.end_epoch()
@@ -227,7 +231,7 @@ class Trainer(Stepping):
         callbacks.on_train_end(logs)
         return self.history
 
-    def _validation(self, data, batch_size, limit, training_batch):
+    def _validation_of(self, data, batch_size, limit, training_batch):
         """Return the function that evaluates validation data, or None."""
         limit = _limit("validation_steps", limit, "fit()")
         if data is None:
@@ -486,6 +490,7 @@ class Trainer(Stepping):
         compiled = None if name == PREDICT else self._compiled
         if name != PREDICT:
             checks.check_numbers(batch, method)
+            checks.check_targets_are_numbers(batch)
         x, y, _ = unpack_x_y_sample_weight(batch)
         text = checks.holds_text(x, allowed=not self.compiles_steps)
         undo = self._undo_of_build()
@@ -505,6 +510,9 @@ class Trainer(Stepping):
                     compiled.build(_specs(y), y_pred)
             if compiled is not None and y is not None:
                 _check_targets(compiled, stream.feed, y)
+                if name == TRAIN and not own_step:
+                    for message in _mismatches(compiled, getattr(self, "_function_graph", None)):
+                        warnings.warn(message, stacklevel=4)
         except Exception as error:
             # A step of the user's own may do without `call` or the compiled loss, or change the
             # data first. If it fails, too, this is why.
@@ -556,6 +564,19 @@ def _check_targets(compiled, feed: Feed, y) -> None:
     # The first batch of a feed that reads ahead is on the device already.
     y = jax.tree_util.tree_map(lambda a: np.asarray(a) if isinstance(a, jax.Array) else a, y)
     compiled.loss.check_targets(y, compiled.output_shapes)
+
+
+def _mismatches(compiled, graph) -> Iterator[str]:
+    """Yield what is wrong with the last activations of a model, where its graph shows them."""
+    for place, pairs, _ in compiled.loss.terms if compiled.loss is not None else ():
+        if graph is None or not isinstance(place, int):
+            continue
+        last = graph.outputs[place]._keras_history.operation
+        for loss, _ in pairs:
+            loss = getattr(loss, "original", loss)
+            activation = getattr(last, "activation", None)
+            if message := activation_mismatch(loss, activation, last.name):
+                yield message
 
 
 def _forms(batch):

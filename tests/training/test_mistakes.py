@@ -586,3 +586,43 @@ def test_a_record_shows_its_last_numbers():
     history = kerata.callbacks.History()
     history.on_epoch_end(0, {"loss": 0.5})
     assert repr(history) == "<History of 1 epochs, at the end loss=0.5>"
+
+
+@pytest.mark.parametrize(
+    "activation, loss, hint",
+    [
+        (None, "sparse_categorical_crossentropy", "activation='softmax'"),
+        (None, "binary_crossentropy", "activation='sigmoid'"),
+        (
+            "softmax",
+            kerata.losses.SparseCategoricalCrossentropy(from_logits=True),
+            "Leave out that layer's activation='softmax'",
+        ),
+    ],
+    ids=["no softmax", "no sigmoid", "softmax for logits"],
+)
+def test_last_activation_that_the_loss_does_not_take(activation, loss, hint):
+    units = 1 if loss == "binary_crossentropy" else 3
+    model = kerata.Sequential([kerata.Input((2,)), layers.Dense(units, activation=activation)])
+    model.compile("sgd", loss)
+    x, y = np.ones((4, 2), "float32"), np.zeros((4, 1), "int32")
+    with pytest.warns(UserWarning, match=f"will hardly learn.*\n.*{hint}") as caught:
+        model.fit(x, y, verbose=0)
+    assert caught[0].filename == __file__
+
+
+def test_text_as_targets_of_a_data_set():
+    data = kerata.data.Dataset.from_tensor_slices((np.ones((4, 2)), np.array(list("abca"))))
+    model = kerata.Sequential([kerata.Input((2,)), layers.Dense(3, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match="`y` must hold numbers, not text.*\n.*\n.*StringLookup"):
+        model.fit(data.batch(2), verbose=0)
+
+
+def test_the_numbers_that_are_missing_are_found_wherever_they_are():
+    x = np.ones((8, 2), "float32")
+    x[7, 1] = np.nan
+    model = kerata.Sequential([kerata.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.warns(UserWarning, match="Received: 1 of 16 numbers in x are NaN or infinite\n"):
+        model.fit(x, x[:, :1], batch_size=2, shuffle=False, verbose=0)
