@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from kerata.engine import registry, sharing
-from kerata.engine.errors import UnsafeModelError, short, unknown_name
+from kerata.engine.errors import UnsafeModelError, reword, short, unknown_name
 from kerata.engine.registry import (  # noqa: F401 (one place to import from)
     CustomObjectScope,
     custom_object_scope,
@@ -141,7 +141,11 @@ def _recording(cls: type, init):
             args = tuple(map(_plain, args))
             kwargs = {name: _plain(value) for name, value in kwargs.items()}
         self.__dict__.setdefault("_init_arguments", {}).setdefault(cls, (args, kwargs))
-        init(self, *args, **kwargs)
+        try:
+            init(self, *args, **kwargs)
+        except Exception as error:
+            reword(error)
+            raise
 
     return __init__
 

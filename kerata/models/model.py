@@ -5,7 +5,7 @@ import functools
 import sys
 
 from kerata.engine import tree
-from kerata.engine.errors import foreign_format, one_of, short, unknown_name
+from kerata.engine.errors import foreign_format, one_of, reworded, short, unknown_name
 from kerata.engine.symbolic import KerasTensor, is_symbolic
 from kerata.layers.layer import Layer
 from kerata.models.host import text_arrays
@@ -299,6 +299,7 @@ class Model(Trainer, Layer):
 
     # Saving. The room of saving is above this one, so it is entered only when it is asked for.
 
+    @reworded
     def save(self, filepath, overwrite=True, zipped=None, **kwargs) -> None:
         """Write the model to a file: architecture, weights, optimizer and compile arguments.
 

@@ -15,7 +15,7 @@ import h5py
 
 from kerata.engine import rng
 from kerata.engine.configurable import custom_object_scope, deserialize, serialize
-from kerata.engine.errors import DamagedFileError, UnsafeModelError, short
+from kerata.engine.errors import DamagedFileError, UnsafeModelError, reworded, short
 from kerata.engine.reading import TEXT, Reading, parse, refusal
 from kerata.engine.sharing import Sharing
 from kerata.saving import archive as zipped_model, atomic, hdf5, safetensors, shards, weights
@@ -26,6 +26,7 @@ KERAS_VERSION = "3.15.1"
 _H5 = (".h5", ".hdf5")
 
 
+@reworded
 def save_model(model, filepath, overwrite=True, zipped=None, **kwargs) -> None:
     """Write a model to a file: architecture, weights, optimizer state and compile arguments.
 
@@ -167,6 +168,7 @@ def _assets(model) -> Iterator[tuple[str, bytes]]:
                     yield f"{path}/{name}" if path else name, file.read()
 
 
+@reworded
 def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     """Read a model from a file that `save_model` wrote, of kerata's or of Keras's.
 

@@ -197,7 +197,8 @@ def why_not_finite(layers, data, whole: bool) -> str:
     return (
         f"The loss is NaN or infinite: training cannot go on from here.\n{received}"
         f"{'Other' if found else 'Usual'} causes: too large a learning rate, logarithms of 0, "
-        "token numbers that an Embedding does not have. The callback TerminateOnNaN stops where it happens."
+        "token numbers that an Embedding does not have. The callback TerminateOnNaN stops where it "
+        "happens."
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from kerata import optimizers
 from kerata.engine import tree
 from kerata.engine.configurable import deserialize, serialize
-from kerata.engine.errors import positive_int
+from kerata.engine.errors import positive_int, reworded
 from kerata.training.objectives import CompiledLoss, CompiledMetrics, LossTracker
 
 
@@ -64,6 +64,7 @@ class Compiling:
     _run_eagerly = False
     _jit_compile: bool | str = "auto"
 
+    @reworded
     def compile(
         self,
         optimizer="rmsprop",
@@ -107,7 +108,7 @@ class Compiling:
         if run_eagerly and jit_compile is True:
             warnings.warn(
                 "With run_eagerly=True nothing is compiled: jit_compile=True has no effect.",
-                stacklevel=2,
+                stacklevel=3,
             )
             jit_compile = False
         arguments = {
