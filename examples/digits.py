@@ -26,7 +26,8 @@ def main(out, epochs=8, seed=0, say=print):
     # is finished: the validation images, which are watched while training, come from the others.
     (images, labels), (x_test, y_test) = digits.load_data()
     train, watched = digits.stratified_split(labels, share=0.1, seed=seed)
-    images, x_test = images[..., None], x_test[..., None]  # ink from 0 to 16
+    # Ink from 0 to 16 becomes what pixels of image files are, 0 to 255.
+    images, x_test = (np.round(x[..., None] * (255 / 16)) for x in (images, x_test))
     say(
         f"{len(train):,} images to train on, in {VIEWS} views each; "
         f"{len(watched)} to watch while training; {len(y_test)} held out for the test"
@@ -74,9 +75,14 @@ def main(out, epochs=8, seed=0, say=print):
         {"loss": "Loss", "accuracy": "Classified right %"},
         "Training images are moved and there is dropout: they are harder than validation images.",
     )
-    page.mistakes(x_test / 16, y_test, probabilities, range(10))
+    page.mistakes(x_test / 255, y_test, probabilities, range(10))
     model.save(out / "model.keras")
     page.reload(model, x_test)
+    kerata.utils.save_img(out / "digit.png", x_test[0], scale=False)
+    say(
+        f"To read a picture, white ink on black: kerata predict {out / 'model.keras'} "
+        f"{out / 'digit.png'}   (--invert for black on white)"
+    )
     page.write(
         {
             "Images": "1,797 of 8×8 pixels: UCI's Optical Recognition of Handwritten Digits, as in "
@@ -90,7 +96,7 @@ def main(out, epochs=8, seed=0, say=print):
 
 def convnet():
     """Return the model: two blocks of two convolutions each, a dense classifier."""
-    stack = [kerata.Input((8, 8, 1)), layers.Rescaling(1 / 16)]
+    stack = [kerata.Input((8, 8, 1)), layers.Rescaling(1 / 255)]
     for filters in (32, 64):
         for _ in range(2):
             stack += [
@@ -117,8 +123,8 @@ def logistic_regression(images, labels, x_test, y_test):
     # The matrices are small: more threads would only wait for each other, and on a busy machine
     # for minutes.
     with threadpool_limits(1):
-        classifier = LogisticRegression(max_iter=1000).fit(pixels / 16, labels)
-        return float(classifier.score(test_pixels / 16, y_test))
+        classifier = LogisticRegression(max_iter=1000).fit(pixels / 255, labels)
+        return float(classifier.score(test_pixels / 255, y_test))
 
 
 if __name__ == "__main__":

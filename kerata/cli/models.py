@@ -43,6 +43,10 @@ def add_commands(commands):
         "trained on values from 0 to 1 (default: 1)",
     )  # fmt: skip
     predict.add_argument(
+        "--invert", action="store_true",
+        help="turn images into their negatives: dark on light for a model that knows light on dark",
+    )  # fmt: skip
+    predict.add_argument(
         "--out", type=Path, metavar="FILE", help="write all numbers to this .npy or .csv file"
     )
 
@@ -194,7 +198,9 @@ def _samples(model, options):
             _check_shape(given, array.shape[1:], shape)
             yield [f"{path.name} [{i}]" for i in range(len(array))], array
         else:
-            yield [given], _picture(given, shape)[None] / np.float32(options.divide)
+            pixels = _picture(given, shape)[None]
+            pixels = 255 - pixels if options.invert else pixels
+            yield [given], pixels / np.float32(options.divide)
 
 
 def _wanted(inputs):
@@ -229,6 +235,8 @@ def _picture(given, shape):
 def _text(given):
     path = Path(given)
     if path.suffix != ".txt":
+        if path.exists():
+            raise BadInput(f"{given} is not a .txt file: this model takes texts, or files of text")
         return given
     if not path.is_file():
         raise BadInput(f"there is no file {given!r}")

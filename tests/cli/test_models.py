@@ -78,6 +78,7 @@ def run(run, monkeypatch, folder):
         ),
         ("images small.png --classes labels.txt", "small.png  red 100.0%, blue 0.0%, green 0.0%\n"),
         ("means small.png", "small.png  30 10 20\n"),
+        ("means small.png --invert", "small.png  225 245 235\n"),
         ("sketches small.png", "small.png  numbers of shape (4, 6) (--out FILE writes them)\n"),
         ("sizes small.png tall.png", "small.png  17\ntall.png   17\n"),
         ("text notes.txt", "good good  0 2 0\n"),
@@ -197,6 +198,7 @@ def test_the_models_own_classes_come_from_a_module(run, folder):
         ("predict table.keras ages.csv", 2, "ages.csv no column 'town'"),
         ("predict table.keras small.png", 2, "small.png .csv age, town"),
         ("predict text.keras none.txt", 2, "no file 'none.txt'"),
+        ("predict text.keras small.png", 2, "small.png is not a .txt file"),
         ("summary images.keras --module no_such_module", 1, "no_such_module"),
     ],
 )
