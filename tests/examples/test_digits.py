@@ -12,7 +12,8 @@ from PIL import Image
 import kerata
 from kerata.examples import digits
 
-FILES = ["confusion.png", "curves.png", "mistakes.png", "model.keras", "report.html"]
+PICTURES = ["confusion.png", "curves.png", "digit.png", "mistakes.png"]
+FILES = [*PICTURES, "model.keras", "report.html"]
 
 
 def command(*arguments):
@@ -31,7 +32,7 @@ def test_it_reads_digits_better_than_the_baselines(tmp_path):
     assert 9 < float(score["majority class"]) < 12
     assert "the same predictions, bit for bit" in done.stdout
     assert sorted(path.name for path in out.iterdir()) == FILES
-    for name in FILES[:3]:
+    for name in PICTURES:
         with Image.open(out / name) as picture:
             picture.verify()
     page = (out / "report.html").read_text(encoding="utf-8")
