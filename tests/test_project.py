@@ -46,6 +46,8 @@ WITH_GRAIN = {"absl"}
 # Imported inside the functions that need them.
 OPTIONAL = {
     "IPython",
+    "compression",  # of Python 3.14, and what JAX takes in its place if it is there
+    "zstandard",
     "matplotlib",
     "sklearn",
     "threadpoolctl",

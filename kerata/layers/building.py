@@ -64,6 +64,13 @@ class Building:
         self.built = True
         self.__dict__["_state_locked"] = True
 
+    def _may_cut(self) -> bool:
+        """Return whether `call` may cut an unknown axis to a fixed length: kerata's never do."""
+        return any(
+            type(layer).call.__module__.partition(".")[0] != "kerata"
+            for layer in self._flatten_layers()
+        )
+
     def _build_for(self, arguments: dict):
         """Build the layer, if it is not, for the tensors among a call's arguments."""
         if self.built:

@@ -291,9 +291,7 @@ class Layer(Building, State, Operation):
         if type(self).compute_output_shape is not Layer.compute_output_shape:
             return self._spec_from_shape(*args, **kwargs)
         layer = self if self.built else self._built_twin(args, kwargs)
-        own = type(self).call.__module__.startswith("kerata.")
-        inside = any(True for _ in self._flatten_layers(include_self=False))
-        return abstract_eval(layer._call_as_configured, args, kwargs, may_cut=inside or not own)
+        return abstract_eval(layer._call_as_configured, args, kwargs, self._may_cut())
 
     def _spec_from_shape(self, *args, **kwargs):
         """For layers that write `compute_output_shape` themselves."""

@@ -12,7 +12,7 @@ that has some is not grouped.
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -22,6 +22,7 @@ import numpy as np
 from kerata.engine import placement
 from kerata.engine.transforms import jit, lift
 from kerata.kernels import platform
+from kerata.layers.recurrent import RNN
 from kerata.training.batches import batch_size
 from kerata.training.feeding import ArrayFeed, Feed
 
@@ -57,10 +58,18 @@ def group_size(trainer, feed: Feed, callbacks, steps: int, first) -> int:
     ):
         return trainer.steps_per_execution
     weights = sum(v.size for v in trainer.trainable_variables)
-    if weights * (batch_size(first) or 0) > _SMALL[platform()]:
+    if weights * (batch_size(first) or 0) > _SMALL[platform()] or _takes_long(trainer):
         return 1
     size = sum(leaf.nbytes for leaf in jax.tree_util.tree_leaves(first))
     return max(1, min(GROUP, feed.num_batches or 1, _MOST_BYTES // max(size, 1)))
+
+
+def _takes_long(trainer) -> bool:
+    """Return whether a layer takes longer than its weights let expect, or is slow in a loop."""
+    return any(
+        isinstance(layer, RNN) or (platform() == "cpu" and hasattr(layer, "kernel_size"))
+        for layer in trainer._flatten_layers()
+    )
 
 
 class _CannotLoop(Exception):
@@ -140,10 +149,17 @@ def _looped(step: Callable, stacked, count):
 
 
 def _holds_convolutions(jaxpr) -> bool:
-    from jax.extend.core import jaxprs_in_params  # slow to import
-
+    # (A function of jax.extend walks like this. Importing it while tracing makes JAX trace every
+    # program anew; importing it before takes long.)
     return any(
         equation.primitive.name == "conv_general_dilated"
-        or any(map(_holds_convolutions, jaxprs_in_params(equation.params)))
+        or any(map(_holds_convolutions, _jaxprs_in(equation.params)))
         for equation in jaxpr.eqns
     )
+
+
+def _jaxprs_in(params) -> Iterator:
+    for leaf in jax.tree_util.tree_leaves(params):
+        jaxpr = getattr(leaf, "jaxpr", leaf)
+        if hasattr(jaxpr, "eqns"):
+            yield jaxpr
