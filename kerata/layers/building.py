@@ -66,10 +66,8 @@ class Building:
 
     def _may_cut(self) -> bool:
         """Return whether `call` may cut an unknown axis to a fixed length: kerata's never do."""
-        return any(
-            type(layer).call.__module__.partition(".")[0] != "kerata"
-            for layer in self._flatten_layers()
-        )
+        modules = [type(layer).call.__module__ for layer in self._flatten_layers()]
+        return any(name is None or name.partition(".")[0] != "kerata" for name in modules)
 
     def _build_for(self, arguments: dict):
         """Build the layer, if it is not, for the tensors among a call's arguments."""

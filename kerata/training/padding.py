@@ -127,7 +127,7 @@ def _filled(batch, size: int) -> Filled:
 def _is_ours(thing) -> bool:
     """Return whether a class or function, or the class of an object, is defined in kerata."""
     kind = thing if hasattr(thing, "__qualname__") else type(thing)
-    return kind.__module__.split(".")[0] == "kerata"
+    return (kind.__module__ or "").split(".")[0] == "kerata"
 
 
 def _keeps_samples_apart(model) -> bool:

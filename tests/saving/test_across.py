@@ -57,7 +57,7 @@ def test_losses_and_metrics_cross(first, second, tmp_path):
         first.optimizers.SGD(0.1),
         first.losses.CategoricalCrossentropy(label_smoothing=0.2),
         metrics=["accuracy", first.metrics.TopKCategoricalAccuracy(k=2, name="top")],
-        weighted_metrics=[first.metrics.Precision(thresholds=0.3)],
+        weighted_metrics=[first.metrics.Precision(thresholds=0.3, name="precision")],
     )
     y = np.eye(3, dtype="float32")[[0, 1, 2, 0, 2, 1, 1, 0]]
     share = np.linspace(0.5, 1.5, 8, dtype="float32")
