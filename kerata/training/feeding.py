@@ -99,7 +99,8 @@ class ArrayFeed(Feed):
             pack_x_y_sample_weight(x, y, sample_weight)
         )
         self._leaves = leaves
-        self.leave_device()
+        self._takers = self._from_host = [_taker(leaf) for leaf in leaves]
+        self._sends = placement.accelerator() is not None
 
     @property
     def data(self):
@@ -125,7 +126,7 @@ class ArrayFeed(Feed):
 
     def leave_device(self) -> None:
         """Undo `keep_on_device`."""
-        self._takers = [_taker(leaf) for leaf in self._leaves]
+        self._takers = self._from_host
         self._sends = placement.accelerator() is not None
 
     def batches(self, number: int, start: int = 0) -> Iterator:

@@ -1,7 +1,7 @@
 """Several short steps in one call, where nobody watches single batches.
 
-Calling a compiled program costs the host some 50 microseconds and more with each variable, which is
-most of what the step of a small model takes. So where a run is long, the model small, and no
+Calling a compiled program costs the host time, more with each variable: most of what the step of a
+small model takes. So where a run is long, the model small, and no
 callback looks at single batches, `fit` compiles a loop over the batches of a group in place of a
 step. It computes what single steps would, in the same order, and is compiled once: how many
 batches a group holds is an argument.

@@ -1,5 +1,6 @@
 """The total loss and the metrics of all outputs of a model, as `compile` sets them up."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ from kerata.engine.configurable import is_serialized
 from kerata.engine.errors import noted
 from kerata.engine.masks import counted, counted_rows
 from kerata.engine.registry import public_name
-from kerata.losses.checks import check_targets
+from kerata.losses.checks import activation_mismatch, check_targets
 from kerata.losses.loss import FunctionLoss
 from kerata.losses.weighting import same_rank
 from kerata.training.outputs import OutputMap
@@ -153,6 +154,21 @@ class CompiledLoss:
                 shape = (len(targets[i]), *shapes[i][1:])
                 name = self.outputs.labels[i] if self.outputs.count > 1 else None
                 check_targets(getattr(loss, "original", loss), targets[i], shape, name=name)
+
+    def activation_mismatches(self, graph) -> Iterator[str]:
+        """Yield what is wrong with a model's last activations for their losses.
+
+        Args:
+            graph: the model's graph; without one nothing is known.
+        """
+        for place, pairs, _ in self.terms if graph is not None else ():
+            if isinstance(place, int):
+                last = graph.outputs[place]._keras_history.operation
+                for loss, _ in pairs:
+                    function = getattr(loss, "original", loss)
+                    activation = getattr(last, "activation", None)
+                    if message := activation_mismatch(function, activation, last.name):
+                        yield message
 
 
 def _scalar_of(loss, y_true, y_pred, sample_weight):

@@ -3,7 +3,6 @@
 import copy
 import functools
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -13,7 +12,6 @@ from kerata.engine import placement, rng, settings, tree
 from kerata.engine.errors import non_negative_int, positive_int, reworded
 from kerata.engine.sparse import is_sparse
 from kerata.engine.symbolic import KerasTensor, abstract_eval
-from kerata.losses.checks import activation_mismatch
 from kerata.training import checks, grouping, loop, padding, steps
 from kerata.training.callbacks import CallbackList
 from kerata.training.compiling import Compiled
@@ -213,9 +211,10 @@ class Trainer(Stepping):
             logs = as_logs(results, TRAIN)
             if first is not None and not self.stop_training:
                 if not np.all(np.isfinite(np.asarray(logs.get("loss", 0.0), "float64"))):
-                    whole = isinstance(feed, ArrayFeed)
                     data = feed.data if isinstance(feed, ArrayFeed) else first
-                    reasons = checks.why_not_finite(self._flatten_layers(), data, whole)
+                    reasons = checks.why_not_finite(
+                        self._flatten_layers(), data, whole=data is not first
+                    )
                     warnings.warn(reasons, stacklevel=3)
                 first = None  # looked at once, after the first epoch
             state.end_epoch()
@@ -510,8 +509,9 @@ class Trainer(Stepping):
                     compiled.build(_specs(y), y_pred)
             if compiled is not None and y is not None:
                 _check_targets(compiled, stream.feed, y)
-                if name == TRAIN and not own_step:
-                    for message in _mismatches(compiled, getattr(self, "_function_graph", None)):
+                if name == TRAIN and not own_step and compiled.loss is not None:
+                    graph = getattr(self, "_function_graph", None)
+                    for message in compiled.loss.activation_mismatches(graph):
                         warnings.warn(message, stacklevel=4)
         except Exception as error:
             # A step of the user's own may do without `call` or the compiled loss, or change the
@@ -564,19 +564,6 @@ def _check_targets(compiled, feed: Feed, y) -> None:
     # The first batch of a feed that reads ahead is on the device already.
     y = jax.tree_util.tree_map(lambda a: np.asarray(a) if isinstance(a, jax.Array) else a, y)
     compiled.loss.check_targets(y, compiled.output_shapes)
-
-
-def _mismatches(compiled, graph) -> Iterator[str]:
-    """Yield what is wrong with the last activations of a model, where its graph shows them."""
-    for place, pairs, _ in compiled.loss.terms if compiled.loss is not None else ():
-        if graph is None or not isinstance(place, int):
-            continue
-        last = graph.outputs[place]._keras_history.operation
-        for loss, _ in pairs:
-            loss = getattr(loss, "original", loss)
-            activation = getattr(last, "activation", None)
-            if message := activation_mismatch(loss, activation, last.name):
-                yield message
 
 
 def _forms(batch):
