@@ -219,8 +219,10 @@ def in_processes(run: Run, node: grain.MapDataset, workers: int, size: int):
         found.close()
 
 
-# With what a process ends that would end with 0: Grain waits for ever for what such a one has not
-# made, whatever made it leave.
+# With what a process ends that would end with 0. Grain (0.2) takes only other codes for a failure,
+# and waits for ever for the elements of a process that ended with 0 before it had made them: by
+# `sys.exit()` or `os._exit()` in a user's function, which leave nothing behind that could tell. So
+# all ways out of such a process are given another code.
 _ENDED = 70
 
 

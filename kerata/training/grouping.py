@@ -76,8 +76,8 @@ class _CannotLoop(Exception):
     """The step holds what is slow inside a loop."""
 
 
-def make(step: Callable, single: Callable, size: int, likely: Callable) -> Callable:
-    """Return a function of a tuple of batches that runs one step after the other, in one call.
+class Grouped:
+    """A function of a tuple of batches that runs one step after the other, in one call.
 
     Args:
         step: the step of one batch, to be traced.
@@ -85,29 +85,32 @@ def make(step: Callable, single: Callable, size: int, likely: Callable) -> Calla
             where no loop can be made.
         size: the largest number of batches.
         likely: see `kerata.jit`.
+
+    Attributes:
+        loop: the compiled loop, or None where none can be made.
     """
 
-    def train_group(stacked, count):
-        return _looped(step, stacked, count)
+    def __init__(self, step: Callable, single: Callable, size: int, likely: Callable):
+        def train_group(stacked, count):
+            return _looped(step, stacked, count)
 
-    loop: Callable | None = jit(train_group, likely=likely)
+        self.single = single
+        self.size = size
+        self.loop: Any = jit(train_group, likely=likely)
 
-    def run(batches):
-        nonlocal loop
+    def __call__(self, batches):
         results: Any = None
-        if loop is not None and len(batches) > 1:
+        if self.loop is not None and len(batches) > 1:
             form = _form(batches[0])
             alike = list(itertools.takewhile(lambda batch: _form(batch) == form, batches))
             try:
-                results = loop(_stacked(alike, size), np.int32(len(alike)))
+                results = self.loop(_stacked(alike, self.size), np.int32(len(alike)))
                 batches = batches[len(alike) :]
             except _CannotLoop:
-                loop = None
+                self.loop = None
         for batch in batches:
-            results = single(batch)
+            results = self.single(batch)
         return results
-
-    return run
 
 
 def _form(batch):

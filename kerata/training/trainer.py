@@ -42,8 +42,7 @@ class Trainer(Stepping):
     history: Any = None
     training_state: TrainingState | None = None
     _resume_from: dict | None = None
-    # What trains on groups of batches: (of which step function, of how many batches, function).
-    _grouped: tuple = (None, 0, None)
+    _grouped: grouping.Grouped | None = None
     # Attributes in which no layers, variables or metrics of the model are looked for.
     untracked: frozenset = frozenset(
         "_compiled loss optimizer history training_state train_function test_function "
@@ -449,11 +448,13 @@ class Trainer(Stepping):
         """
         if size == self.steps_per_execution or not steps.is_ours(single):
             return single, self.steps_per_execution
-        if self._grouped[:2] != (single, size):
+        known = self._grouped
+        if known is None or (known.single, known.size) != (single, size):
             likely = functools.partial(steps.likely_variables, self, TRAIN)
-            grouped = grouping.make(stateful(self, TRAIN), single, size, likely)
-            self._grouped = single, size, steps.ours(grouped)
-        return self._grouped[2], size
+            known = grouping.Grouped(stateful(self, TRAIN), single, size, likely)
+            steps.ours(known)
+            self._grouped = known
+        return known, size
 
     def _filling(self, function, feed: Feed, name: str, size: int):
         """Return a step function that fills up the last batch, where that can be done."""
