@@ -1,6 +1,5 @@
 """`Dataset`: batches for training, made step by step from whatever the data are."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from kerata.data.passes import Passes
 from kerata.data.sources import INFINITE, UNKNOWN
 from kerata.data.steps import AUTOTUNE
 from kerata.data.stores import FileStore, MemoryStore
-from kerata.engine.errors import argument_error, non_negative_int, positive_int
+from kerata.engine.errors import argument_error, non_negative_int, positive_int, warn
 from kerata.engine.rng import make_default_seed
 
 
@@ -160,11 +159,10 @@ class Dataset(Passes):
             ValueError: (in a pass) if elements have different shapes.
         """
         if self._batched:
-            warnings.warn(
+            warn(
                 "batch() is called on a data set of batches: each element will be a batch of "
                 "batches.\nLeave out one of the two calls (loaders such as "
                 "image_dataset_from_directory() make batches of `batch_size`), or use rebatch().",
-                stacklevel=2,
             )
         return self._grouped(batch_size, drop_remainder, None, num_parallel_calls)
 
@@ -299,11 +297,10 @@ class Dataset(Passes):
         """Return all elements but the first `count`."""
         count = non_negative_int("count", count, "skip()")
         if self._reshuffled and count:
-            warnings.warn(
+            warn(
                 "skip() comes after shuffle(): it leaves out other elements in each pass, so that "
                 "take() and skip() share samples.\nTo part the data, use split(), or "
                 "shuffle(..., reshuffle_each_iteration=False).",
-                stacklevel=2,
             )
         return self._part(slice(count, None), streams.skipped, count)
 
@@ -364,11 +361,10 @@ class Dataset(Passes):
                     rows = np.random.default_rng(own).permutation(rows)
                 return self._of_rows(rows[:left]), self._of_rows(rows[left:])
             if self._reshuffled:
-                warnings.warn(
+                warn(
                     "split() comes after shuffle() of data that cannot be told apart any more: the "
                     "parts have the same order and random numbers in each pass.\nCall split() "
                     "before, and shuffle() for the part to train on.",
-                    stacklevel=2,
                 )
             fixed = Dataset(lambda epoch: self._make((0,)), count, (self,))
             fixed._reshuffled = False

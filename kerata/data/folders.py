@@ -1,7 +1,6 @@
 """Folders of files as data sets: what the loaders of pictures, text and sound have in common."""
 
 import os
-import warnings
 from collections import Counter
 from collections.abc import Callable
 
@@ -10,7 +9,7 @@ import numpy as np
 from kerata.data import nodes, steps, streams
 from kerata.data.dataset import Dataset
 from kerata.data.steps import AUTOTUNE
-from kerata.engine.errors import argument_error, one_of
+from kerata.engine.errors import argument_error, one_of, warn
 
 LABEL_MODES = ("int", "categorical", "binary", None)
 
@@ -141,17 +140,15 @@ class Folder:
         empty = [name for i, name in enumerate(names) if i not in set(found)]
         if len(names) == 1:
             inner = os.path.join(self.directory, names[0])
-            warnings.warn(
+            warn(
                 f"All {self.kind} files belong to one class, {names[0]!r}: there is nothing to "
                 "learn.\n"
                 + (f"Did you mean the folder {inner!r}?" if _folders(inner)
                    else "Each class needs a folder of its own."),
-                stacklevel=5,
             )  # fmt: skip
         elif empty and len(names) > len(empty):
-            warnings.warn(
+            warn(
                 f"There are no {self.kind} files in the folders of the classes {empty[:10]}.",
-                stacklevel=5,
             )
 
     def datasets(self, load: Callable, batch_size, join: Callable | None = None):
@@ -194,7 +191,7 @@ class Folder:
                     raise
                 if path not in broken:
                     broken.append(path)
-                    warnings.warn(f"Left out {path!r}: {error}", stacklevel=2)
+                    warn(f"Left out {path!r}: {error}")
                 return None
             return content if self.label_mode is None else (content, target)
 

@@ -1,14 +1,13 @@
 """Distributions: which variables and samples lie on which devices."""
 
 import contextlib
-import warnings
 from collections.abc import Iterator
 
 import jax
 
 from kerata.distribution.devices import list_devices
 from kerata.distribution.layout import DeviceMesh, LayoutMap, TensorLayout
-from kerata.engine.errors import argument_error
+from kerata.engine.errors import argument_error, warn
 from kerata.engine.placement import current
 
 
@@ -127,10 +126,9 @@ class DataParallel(Distribution):
             device_mesh = DeviceMesh((len(devices),), ["batch"], devices)
         super().__init__(device_mesh, auto_shard_dataset=auto_shard_dataset)
         if len(device_mesh.shape) > 1:
-            warnings.warn(
+            warn(
                 f"DataParallel divides samples over the first axis of its mesh, and no more.\n"
                 f"Received: {device_mesh!r}\nUse ModelParallel for the others.",
-                stacklevel=2,
             )
 
 

@@ -15,7 +15,9 @@ import difflib
 import functools
 import numbers
 import re
+import sys
 import types
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -115,16 +117,36 @@ def noted(where: str):
         raise
 
 
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn, and show the user's line: the nearest one that is not kerata's own."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and _is_ours(frame):
+        frame = frame.f_back
+    names = frame.f_globals
+    warnings.warn_explicit(
+        message, category, frame.f_code.co_filename, frame.f_lineno, names.get("__name__"),
+        names.setdefault("__warningregistry__", {}),
+    )  # fmt: skip
+
+
+def _is_ours(frame) -> bool:
+    """Return whether a frame is kerata's own, or of what calls back for kerata."""
+    room, _, rest = frame.f_globals.get("__name__", "").partition(".")
+    return room in _OURS and not (room == "kerata" and rest.startswith("examples"))
+
+
+_OURS = ("kerata", "jax", "jaxlib", "contextlib", "functools", "grain", "concurrent", "threading")
+
+
 def _shortened(trace):
-    """Return a traceback without the frames of kerata and JAX, but with the last one."""
+    """Return a traceback without kerata's own frames, but with the last one."""
     entries = []
     while trace is not None:
         entries.append(trace)
         trace = trace.tb_next
     kept = None
     for entry in reversed(entries):
-        name = entry.tb_frame.f_globals.get("__name__", "")
-        if kept is None or name.partition(".")[0] not in ("kerata", "jax", "jaxlib", "contextlib"):
+        if kept is None or not _is_ours(entry.tb_frame):
             kept = types.TracebackType(kept, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     return kept
 

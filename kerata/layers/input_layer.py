@@ -1,11 +1,9 @@
 """Input: the place where data enters a functional model."""
 
-import warnings
-
 import numpy as np
 
 from kerata.engine import dtypes, tree
-from kerata.engine.errors import argument_error, is_int
+from kerata.engine.errors import argument_error, is_int, warn
 from kerata.engine.input_spec import InputSpec
 from kerata.engine.symbolic import KerasTensor, Node
 from kerata.layers.layer import Layer
@@ -41,7 +39,7 @@ class InputLayer(Layer):
     ):
         super().__init__(name=name)
         if "input_shape" in kwargs:
-            warnings.warn("`input_shape` is the old name of `shape`.", stacklevel=3)
+            warn("`input_shape` is the old name of `shape`.")
             shape = kwargs.pop("input_shape")
         if "batch_input_shape" in kwargs:
             batch_shape = kwargs.pop("batch_input_shape")

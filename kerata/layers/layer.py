@@ -3,14 +3,13 @@
 import contextlib
 import copy
 import inspect
-import warnings
 
 import jax
 import numpy as np
 
 from kerata.engine import dtypes, placement, policies, scopes, sparse, tree
 from kerata.engine.configurable import deserialize, is_serialized, serialize
-from kerata.engine.errors import argument_error, nearest, reword
+from kerata.engine.errors import argument_error, nearest, reword, warn
 from kerata.engine.input_spec import InputSpec as InputSpec, check_inputs
 from kerata.engine.masks import get_mask as get_mask, set_mask as set_mask
 from kerata.engine.symbolic import (
@@ -346,10 +345,9 @@ class Layer(Building, State, Operation):
         has_mask = any(m is not None for m in tree.flatten(previous))
         if has_mask and not self.supports_masking:
             if type(self).compute_mask is Layer.compute_mask:
-                warnings.warn(
+                warn(
                     f"{self._title()} was called on an input with a mask, which it does not "
                     "support: the mask ends here.",
-                    stacklevel=3,
                 )
                 return
         elif not self.supports_masking and type(self).compute_mask is Layer.compute_mask:

@@ -5,11 +5,10 @@ word. These checks look at one batch of real numbers, on the host, once; they ar
 compiled step.
 """
 
-import warnings
-
 import numpy as np
 
 from kerata import activations
+from kerata.engine.errors import warn
 from kerata.losses import crossentropy, loss, structured
 from kerata.losses.crossentropy import class_numbers_message, sparse_shape_message
 
@@ -177,19 +176,17 @@ def _check_logits(function, arguments, y_pred, name):
         return
     if not arguments["from_logits"]:
         if y_pred.min() < 0 or y_pred.max() > 1.001:
-            warnings.warn(
+            warn(
                 f"{_of(name)}{function.__name__} takes y_pred as probabilities, but they lie "
                 f"between {y_pred.min():.4g} and {y_pred.max():.4g}. If the model ends without a "
                 "softmax or sigmoid, give the loss from_logits=True.",
-                stacklevel=3,
             )
     elif function not in _BINARY and y_pred.shape[0] > 1:
         axis = arguments.get("axis", -1) % y_pred.ndim
         sums = y_pred.sum(axis=axis)
         # Logits all positive that sum to 1 in every sample are no accident.
         if y_pred.min() >= 0 and y_pred.shape[axis] > 1 and np.allclose(sums, 1, atol=1e-4):
-            warnings.warn(
+            warn(
                 f"{_of(name)}{function.__name__} takes y_pred as logits (from_logits=True), but "
                 "they are probabilities. Drop the model's softmax, or from_logits=True.",
-                stacklevel=3,
             )

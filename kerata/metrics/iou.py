@@ -1,13 +1,11 @@
 """Overlaps of predicted and true regions."""
 
-import warnings
-
 import jax.numpy as jnp
 import numpy as np
 
 from kerata.engine import reading
 from kerata.engine.dtypes import is_float
-from kerata.engine.errors import argument_error, positive_int
+from kerata.engine.errors import argument_error, positive_int, warn
 from kerata.losses.regression import shape_message
 from kerata.metrics.metric import Metric, ratio
 from kerata.metrics.reduction import spread
@@ -90,10 +88,9 @@ class IoU(Metric):
         if sample_weight is not None:
             given = getattr(sample_weight, "dtype", None) or np.asarray(sample_weight).dtype
             if is_float(given) and not is_float(self.dtype):
-                warnings.warn(
+                warn(
                     f"{self.name} counts in {self.dtype}: fractions of sample weights are lost. "
                     "Make the metric with dtype='float32'.",
-                    stacklevel=3,
                 )
             weights = spread(weights, jnp.asarray(sample_weight, self.dtype))[1]
         y_true, y_pred, weights = (jnp.ravel(x) for x in (y_true, y_pred, weights))

@@ -1,7 +1,6 @@
 """Functional: a model that runs the graph between symbolic inputs and outputs."""
 
 import inspect
-import warnings
 from collections import deque
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from kerata import ops
 from kerata.engine import tree
 from kerata.engine.configurable import deserialize, publish_as, serialize
-from kerata.engine.errors import UnsafeModelError, unknown_name
+from kerata.engine.errors import UnsafeModelError, unknown_name, warn
 from kerata.engine.masks import get_mask, set_mask
 from kerata.engine.symbolic import FunctionCall, KerasTensor, is_symbolic, record_call
 from kerata.layers.calling import call_signature
@@ -83,10 +82,9 @@ def make_graph(inputs, outputs) -> Function:
         for key, x in inputs.items():
             history = getattr(x, "_keras_history", None)
             if history and is_input(x) and key != history.operation.name:
-                warnings.warn(
+                warn(
                     f"In `inputs`, the key {key!r} names an Input() called "
                     f"{history.operation.name!r}. Data is found by the key.",
-                    stacklevel=4,
                 )
     if all(isinstance(x, KerasTensor) and is_input(x) for x in flat):
         return Function(inputs, outputs, name="graph")
@@ -257,10 +255,9 @@ def _warn_of_structure(model, keys, inputs):
         return
     model._warned_of_structure = True
     came = sorted(map(str, inputs)) if isinstance(inputs, dict) else f"a {type(inputs).__name__}"
-    warnings.warn(
+    warn(
         f"The structure of `inputs` doesn't match the expected structure of {model._title()}.\n"
         f"Expected: a structure with {keys}. Received: {came}",
-        stacklevel=6,
     )
 
 

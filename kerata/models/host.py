@@ -5,13 +5,12 @@ hashes), and what they depend on, are run on each batch before the compiled step
 with the numbers that they return. Direct calls of a model run the graph as it is.
 """
 
-import warnings
-
 import jax
 import numpy as np
 
 from kerata import ops
 from kerata.engine import dtypes, tree
+from kerata.engine.errors import warn
 from kerata.engine.symbolic import KerasTensor, Node
 from kerata.models.function import run_nodes, sort_graph
 
@@ -75,11 +74,10 @@ class Cut:
                 )
         for node in self._before:
             if getattr(node.operation, "trainable_variables", None):
-                warnings.warn(
+                warn(
                     f"Layer {node.operation.name!r} runs on the host, before what is trained, "
                     "since text depends on it: its weights will stay as they are.\nLet a layer of "
                     "its own (TextVectorization, StringLookup) turn text into numbers.",
-                    stacklevel=6,
                 )
 
     def prepare(self, values: list) -> Prepared:
@@ -97,10 +95,9 @@ class Cut:
     def _note_shapes(self, arrays) -> None:
         self._shapes.add(tuple(a.shape[1:] for a in arrays if a is not None))
         if len(self._shapes) == _MANY and self._before:
-            warnings.warn(
+            warn(
                 f"Texts of {_MANY} different lengths have come so far, and for each the model is "
                 "compiled anew.\nGive TextVectorization an `output_sequence_length`.",
-                stacklevel=5,
             )
 
     def run(self, prepared: Prepared):

@@ -4,13 +4,13 @@
 """
 
 import math
-import warnings
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from kerata.engine.dtypes import as_float
+from kerata.engine.errors import warn
 from kerata.engine.op import op
 from kerata.ops.arguments import axes, bools_as_ints, one_axis
 
@@ -301,10 +301,9 @@ def softmax(x, axis=-1):
     x = as_float(x)
     axis = axes(axis, x.ndim)
     if math.prod(x.shape[a] for a in axis) == 1:
-        warnings.warn(
+        warn(
             "softmax() over one element is always 1: for a single logit, sigmoid() is meant.\n"
             f"Received: axis={axis} of {x.ndim} axes",
-            stacklevel=3,
         )
     return jax.nn.softmax(x, axis)
 

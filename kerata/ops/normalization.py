@@ -1,14 +1,13 @@
 """Means, variances, and tensors normalized by them."""
 
 import math
-import warnings
 
 import jax.numpy as jnp
 from jax import lax
 
 from kerata.engine import settings
 from kerata.engine.dtypes import as_float
-from kerata.engine.errors import positive_int
+from kerata.engine.errors import positive_int, warn
 from kerata.engine.op import op
 from kerata.kernels import normalization as kernels
 from kerata.ops.arguments import array, axes as axes_of, one_axis
@@ -120,10 +119,9 @@ def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, **kwarg
     gamma, beta = _inner(gamma, x, axis, "gamma"), _inner(beta, x, axis, "beta")
     if not kwargs.get("rms_scaling"):
         return kernels.layer_norm(x, gamma, beta, axis, epsilon)
-    warnings.warn(
+    warn(
         "`rms_scaling=True` is deprecated: it divides by the standard deviation, not by the root "
         "mean square. Use rms_normalization().",
-        stacklevel=3,
     )
     result = x * lax.rsqrt(jnp.var(x, axis, keepdims=True) + epsilon)
     return result if gamma is None else result * _along(gamma, x, axis, "gamma")

@@ -8,7 +8,6 @@ accumulation, moving averages of the weights, and the variables that hold it all
 import inspect
 import numbers
 import re
-import warnings
 import weakref
 from collections.abc import Callable, Sequence
 
@@ -18,7 +17,7 @@ import jax.numpy as jnp
 from kerata.engine import naming, scopes, settings
 from kerata.engine.arrays import filled
 from kerata.engine.configurable import CustomObjectScope, deserialize, is_serialized
-from kerata.engine.errors import argument_error, described, nearest
+from kerata.engine.errors import argument_error, described, nearest, warn
 from kerata.engine.transforms import jit, lift
 from kerata.engine.variable import Variable
 from kerata.optimizers.schedules import LearningRateSchedule
@@ -125,10 +124,9 @@ class Optimizer(OptimizerState):
 
     def _refuse_unknown(self, unknown: dict) -> None:
         if "decay" in unknown:
-            warnings.warn(
+            warn(
                 "The argument `decay` is no longer supported and has no effect: pass a schedule "
                 "as `learning_rate`, e.g. kerata.optimizers.schedules.InverseTimeDecay.",
-                stacklevel=5,
             )
             unknown.pop("decay")
         if unknown:
@@ -366,10 +364,9 @@ class Optimizer(OptimizerState):
                 f"{[v.path for v in variables][:5]}.\nIs the loss computed from the model's output?"
             )
         missing = [v.path for g, v in zip(grads, variables, strict=True) if g is None]
-        warnings.warn(
+        warn(
             f"Gradients do not exist for variables {missing} when minimizing the loss. If using "
             "`model.compile()`, did you forget to provide a `loss` argument?",
-            stacklevel=4,
         )
         return [g for g, _ in pairs], [v for _, v in pairs]
 

@@ -2,7 +2,6 @@
 
 import functools
 import numbers
-import warnings
 
 import jax
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from kerata import initializers
 from kerata.engine import scopes, settings
 from kerata.engine.configurable import Configurable, serialize
-from kerata.engine.errors import argument_error
+from kerata.engine.errors import argument_error, warn
 from kerata.engine.variable import Variable
 from kerata.optimizers.schedules import LearningRateSchedule
 
@@ -287,11 +286,10 @@ class OptimizerState(Configurable):
         variables = self.variables
         if len(store.keys()) != len(variables):
             hint = "" if self.built else " (Is the optimizer built? It is not yet.)"
-            warnings.warn(
+            warn(
                 f"Skipping variable loading for optimizer {self.name!r}, because it has "
                 f"{len(variables)} variables whereas the saved optimizer has "
                 f"{len(store.keys())} variables.{hint}",
-                stacklevel=2,
             )
             return
         for i, variable in enumerate(variables):

@@ -1,13 +1,12 @@
 """Quantizing a whole model, and calibrating one block of it after the other."""
 
 import re
-import warnings
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from kerata.engine.errors import argument_error
+from kerata.engine.errors import argument_error, warn
 from kerata.quantizers import adapter, awq, gptq
 from kerata.quantizers.config import resolve
 
@@ -43,13 +42,12 @@ def quantize_model(model, mode=None, config=None, filters=None, type_check=True)
             adapter.check(layer, config, type_check)
             chosen.append(layer)
         except NotImplementedError as error:
-            warnings.warn(f"Left as it is: {error}", stacklevel=4)
+            warn(f"Left as it is: {error}")
     if not chosen:
         known = sorted({type(x).__name__ for x in model._flatten_layers() if x is not model})
-        warnings.warn(
+        warn(
             f"quantize() changed nothing: {model._title()} must have layers such as Dense or "
             f"Embedding, and `filters` must leave some.\nReceived: layers of {known}",
-            stacklevel=3,
         )
     for layer in chosen:
         layer.quantize(type_check=type_check, config=config)

@@ -6,14 +6,13 @@ their names.
 
 import json
 import os
-import warnings
 
 import h5py
 import numpy as np
 
 from kerata.engine import registry
 from kerata.engine.configurable import is_serialized, serialize
-from kerata.engine.errors import KerataError, UnsafeModelError
+from kerata.engine.errors import KerataError, UnsafeModelError, warn
 from kerata.engine.reading import parse
 from kerata.models.model import Model
 from kerata.models.op_names import operation_from_config
@@ -264,9 +263,8 @@ def _compile(model, training: dict, weights) -> None:
     except KerataError:
         raise
     except Exception as error:
-        warnings.warn(
+        warn(
             f"The model is not compiled: how it was cannot be read ({error}). Call compile().",
-            stacklevel=4,
         )
         return
     if not isinstance(weights, h5py.Group) or model.optimizer is None:
@@ -275,10 +273,9 @@ def _compile(model, training: dict, weights) -> None:
     mine = model.optimizer.variables
     values = [_dataset(weights, name) for name in names]
     if [tuple(v.shape) for v in values] != [v.shape for v in mine]:
-        warnings.warn(
+        warn(
             f"The state of optimizer {model.optimizer.name!r} is not read: the file has "
             f"{len(values)} variables of it, and it has {len(mine)}, or others.",
-            stacklevel=4,
         )
         return
     for variable, value in zip(mine, values, strict=True):
@@ -338,7 +335,7 @@ def load_weights(
                 "Make the model as it was when the file was written, or leave such layers as they "
                 "are with skip_mismatch=True."
             )
-        warnings.warn(f"Skipped: {why}", stacklevel=4)
+        warn(f"Skipped: {why}")
     with all_or_none(variable for variable, _ in fitting):
         for variable, value in fitting:
             variable.assign(hdf5.array_of(value))

@@ -5,11 +5,11 @@ arrays `0`, `1`, …; an attribute of that group holds the part's name.
 """
 
 import contextlib
-import warnings
 from collections.abc import Iterable, Iterator
 
 import h5py
 
+from kerata.engine.errors import warn
 from kerata.engine.variable import Variable
 from kerata.layers.adapting import Adaptable
 from kerata.layers.layer import Layer
@@ -76,7 +76,7 @@ def read(
         raise ValueError(_message(model, misfits, found, left, name))
     skipped = {id(part) for _, part, _ in misfits}
     for path, part, why in misfits:
-        warnings.warn(f"Skipped {_title(part, path)}: {why}", stacklevel=4)
+        warn(f"Skipped {_title(part, path)}: {why}")
     with all_or_none(v for _, part, _ in found for v in variables_of(part, inside=False)):
         for path, part, store in found:
             if id(part) in skipped:
@@ -89,12 +89,11 @@ def read(
                 if not skip_mismatch:
                     title = _title(part, path)
                     raise ValueError(f"{title} does not fit {name}: {error}") from error
-                warnings.warn(f"Skipped {_title(part, path)}: {error}", stacklevel=5)
+                warn(f"Skipped {_title(part, path)}: {error}")
     if left:
-        warnings.warn(
+        warn(
             f"{name} also holds weights for {_few(left)}, of which {_title(model, '')} has none. "
             "They were not used.",
-            stacklevel=4,
         )
 
 

@@ -1,12 +1,11 @@
 """What can be seen to be wrong with data before any of it is trained on."""
 
 import itertools
-import warnings
 
 import numpy as np
 
 from kerata.engine import tree
-from kerata.engine.errors import short
+from kerata.engine.errors import short, warn
 from kerata.utils.numerical import unpack_x_y_sample_weight
 
 _NAMES = ("x", "y", "sample_weight")
@@ -213,18 +212,16 @@ def endless(method, argument) -> ValueError:
 def warn_ran_out(epoch, epochs, stream) -> None:
     """Warn the caller of `fit` that there were too few batches for all epochs."""
     source = type(getattr(stream.feed, "source", stream.feed)).__name__
-    warnings.warn(
+    warn(
         f"The data ran out: {epoch} of {epochs} epochs were trained, and then there were no more "
         f"batches.\n`x`, a {source}, can be iterated over only once. Let it go on without end "
         "(`while True:`) and give steps_per_epoch,\nor pass what begins anew in each epoch: "
         "kerata.data.Dataset.from_generator(function).",
-        stacklevel=4,
     )
 
 
 def warn_short(done, limit) -> None:
     """Warn the caller of `fit` or `evaluate` that there were fewer batches than steps."""
-    warnings.warn(
+    warn(
         f"The data ran out: there were {done} batches, where {limit} steps were asked for.",
-        stacklevel=4,
     )

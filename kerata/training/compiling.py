@@ -1,12 +1,11 @@
 """`compile`: how a model is trained, and what it reports."""
 
-import warnings
 from typing import Any
 
 from kerata import optimizers
 from kerata.engine import tree
 from kerata.engine.configurable import deserialize, serialize
-from kerata.engine.errors import positive_int, reworded
+from kerata.engine.errors import positive_int, reworded, warn
 from kerata.training.objectives import CompiledLoss, CompiledMetrics, LossTracker
 
 
@@ -106,9 +105,8 @@ class Compiling:
         """
         steps_per_execution = positive_int("steps_per_execution", steps_per_execution, "compile()")
         if run_eagerly and jit_compile is True:
-            warnings.warn(
+            warn(
                 "With run_eagerly=True nothing is compiled: jit_compile=True has no effect.",
-                stacklevel=3,
             )
             jit_compile = False
         arguments = {
@@ -201,11 +199,10 @@ class Compiling:
         if type(self).compile is not Compiling.compile and (
             type(self).get_compile_config is Compiling.get_compile_config
         ):
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} overrides compile(), so it is not compiled when it is "
                 "loaded.\nOverride get_compile_config() and compile_from_config() as well, or "
                 "call compile() yourself.",
-                stacklevel=2,
             )
             return
         arguments = {key: deserialize(value) for key, value in config.items()}

@@ -11,7 +11,6 @@ their signatures:
 """
 
 import inspect
-import warnings
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +19,7 @@ import jax
 import jax.numpy as jnp
 
 from kerata.engine import settings, tree
+from kerata.engine.errors import warn
 from kerata.engine.masks import counted_rows, get_mask, set_mask
 from kerata.engine.scopes import Scope, StatelessScope, ambient
 from kerata.engine.transforms import jit, lift, program_holders, value_and_grad
@@ -454,10 +454,9 @@ class Stepping(Compiling):
             (_, aux), gradients = value_and_grad(forward, variables, has_aux=True)()
             optimizer.apply(gradients, variables)
         else:
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} {getattr(self, 'name', '')!r} has no trainable weights: "
-                "nothing changes in training.",
-                stacklevel=2,
+                "nothing changes in training."
             )
             _, aux = forward()
         loss, y_pred, masks = aux

@@ -2,14 +2,13 @@
 
 import copy
 import functools
-import warnings
 from typing import Any
 
 import jax
 import numpy as np
 
 from kerata.engine import placement, rng, settings, tree
-from kerata.engine.errors import non_negative_int, positive_int, reworded
+from kerata.engine.errors import non_negative_int, positive_int, reworded, warn
 from kerata.engine.sparse import is_sparse
 from kerata.engine.symbolic import KerasTensor, abstract_eval
 from kerata.training import checks, grouping, loop, padding, steps
@@ -142,10 +141,9 @@ class Trainer(Stepping):
         steps_per_epoch = _limit("steps_per_epoch", steps_per_epoch, "fit()")
         batch_size = _count("batch_size", batch_size, "fit()")
         if initial_epoch >= epochs:
-            warnings.warn(
+            warn(
                 "fit() trains nothing: `epochs`, the number of the last epoch, must be above "
                 f"`initial_epoch`.\nReceived: epochs={epochs}, initial_epoch={initial_epoch}",
-                stacklevel=3,
             )
         self.stop_training = False
         x = self._as_arrays(x)
@@ -214,7 +212,7 @@ class Trainer(Stepping):
                     reasons = checks.why_not_finite(
                         self._flatten_layers(), data, whole=data is not first
                     )
-                    warnings.warn(reasons, stacklevel=3)
+                    warn(reasons)
                 first = None  # looked at once, after the first epoch
             state.end_epoch()
             if validate is not None and is_due(epoch, validation_freq):
@@ -513,7 +511,7 @@ class Trainer(Stepping):
                 if name == TRAIN and not own_step and compiled.loss is not None:
                     graph = getattr(self, "_function_graph", None)
                     for message in compiled.loss.activation_mismatches(graph):
-                        warnings.warn(message, stacklevel=4)
+                        warn(message)
         except Exception as error:
             # A step of the user's own may do without `call` or the compiled loss, or change the
             # data first. If it fails, too, this is why.

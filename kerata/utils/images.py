@@ -2,12 +2,11 @@
 
 import io
 import os
-import warnings
 
 import numpy as np
 
 from kerata.engine import settings
-from kerata.engine.errors import argument_error, one_of
+from kerata.engine.errors import argument_error, one_of, warn
 
 MODES = {"rgb": ("RGB",), "rgba": ("RGBA",), "grayscale": ("L", "I;16", "I")}
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
@@ -132,7 +131,7 @@ def save_img(path, x, data_format=None, file_format=None, scale=True, **kwargs) 
     file_format = (file_format or "").lower().replace("jpg", "jpeg") or None
     image = array_to_img(x, data_format=data_format, scale=scale)
     if image.mode == "RGBA" and file_format == "jpeg":
-        warnings.warn("JPEG files have no transparency: it is left out.", stacklevel=2)
+        warn("JPEG files have no transparency: it is left out.")
         image = image.convert("RGB")
     image.save(path, format=file_format, **kwargs)
 

@@ -3,12 +3,11 @@
 import concurrent.futures
 import itertools
 import multiprocessing
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from kerata.engine.errors import non_negative_int, positive_int
+from kerata.engine.errors import non_negative_int, positive_int, warn
 
 
 class PyDataset:
@@ -46,10 +45,9 @@ class PyDataset:
     def _warn_if_super_not_called(self):
         if not hasattr(self, "_workers"):
             PyDataset.__init__(self)
-            warnings.warn(
+            warn(
                 f"{type(self).__name__}.__init__ should call super().__init__(**kwargs), which "
                 "takes `workers`, `use_multiprocessing` and `max_queue_size`.",
-                stacklevel=3,
             )
 
     @property

@@ -1,14 +1,13 @@
 """Layers that turn sound into spectrograms."""
 
 import math
-import warnings
 
 import jax.numpy as jnp
 import numpy as np
 
 from kerata import initializers, ops
 from kerata.engine import reading, settings
-from kerata.engine.errors import argument_error, one_of, positive_int
+from kerata.engine.errors import argument_error, one_of, positive_int, warn
 from kerata.engine.input_spec import InputSpec
 from kerata.layers.arguments import padding_name
 from kerata.layers.layer import Layer
@@ -195,10 +194,9 @@ class STFTSpectrogram(Layer):
             must = f"be at least frame_length={frame_length}"
             raise argument_error("fft_length", must, fft_length, self)
         if fft_length is not None and fft_length & (fft_length - 1):
-            warnings.warn(
+            warn(
                 f"{self._title()}: `fft_length` should be a power of two.\n"
                 f"Received: fft_length={fft_length}",
-                stacklevel=2,
             )
         self.frame_step = frame_step
         self.fft_length = fft_length

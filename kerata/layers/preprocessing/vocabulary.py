@@ -1,7 +1,6 @@
 """Vocabularies: how they are learned, kept in files, and used, whatever the tokens are."""
 
 import os
-import warnings
 from collections import Counter
 from itertools import chain
 from types import NoneType
@@ -16,6 +15,7 @@ from kerata.engine.errors import (
     one_of,
     positive_int,
     short,
+    warn,
 )
 from kerata.layers.preprocessing import hashes, host
 from kerata.layers.preprocessing.host import NOTHING, HostLayer
@@ -337,10 +337,9 @@ class Lookup(HostLayer):
     def numbers(self, tokens, count: int, is_bytes: bool = False) -> np.ndarray:
         """Return the numbers of `count` tokens in an iterable; `is_bytes`, if they are in UTF-8."""
         if self._frozen_vocab_size is None and count and self.output_mode == "int":
-            warnings.warn(
+            warn(
                 f"{self._title()} has no vocabulary yet: all that it looks up is unknown to it.\n"
                 "Call adapt(data) first, or give `vocabulary`.",
-                stacklevel=2,
             )
         table = self._bytes_table if is_bytes else self._table
         if self.num_oov_indices != 1:

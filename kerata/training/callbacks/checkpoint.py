@@ -3,12 +3,11 @@
 import json
 import os
 import shutil
-import warnings
 from typing import Any
 
 import numpy as np
 
-from kerata.engine.errors import UnknownKeyError, argument_error
+from kerata.engine.errors import UnknownKeyError, argument_error, warn
 from kerata.training.callbacks.callback import Callback
 from kerata.training.callbacks.monitor import Monitor
 from kerata.utils.progbar import print_message
@@ -112,10 +111,9 @@ class ModelCheckpoint(Monitor):
         path = self._path(epoch, batch, logs)
         value: Any = self.get_monitor_value(logs) if self.save_best_only else None
         if self.save_best_only and np.ndim(value) > 0:
-            warnings.warn(
+            warn(
                 "Can save the best model only when `monitor` is a scalar value, and saves each "
                 f"model instead. Received: {self.monitor} of shape {np.shape(value)}.",
-                stacklevel=2,
             )
         elif self.save_best_only and value is not None:
             if not self._is_improvement(value, self.best):

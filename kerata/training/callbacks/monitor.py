@@ -3,12 +3,11 @@
 import math
 import numbers
 import re
-import warnings
 from typing import Any
 
 import numpy as np
 
-from kerata.engine.errors import argument_error, nearest
+from kerata.engine.errors import argument_error, nearest, warn
 from kerata.training.callbacks.callback import Callback
 from kerata.utils.progbar import print_message
 
@@ -40,9 +39,8 @@ class Monitor(Callback):
     def __init__(self, monitor, mode="auto", min_delta=0):
         super().__init__()
         if mode not in ("auto", "min", "max"):
-            warnings.warn(
+            warn(
                 f"{type(self).__name__} mode {mode!r} is unknown, falling back to auto mode.",
-                stacklevel=3,
             )
             mode = "auto"
         self.monitor = monitor
@@ -118,7 +116,7 @@ class Monitor(Callback):
                 self._sign()
             except ValueError:
                 raise ValueError(text) from None
-            warnings.warn(text, stacklevel=3)
+            warn(text)
         return None
 
 

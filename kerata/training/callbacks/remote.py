@@ -1,10 +1,10 @@
 """RemoteMonitor: sends logs to a server."""
 
 import json
-import warnings
 
 import numpy as np
 
+from kerata.engine.errors import warn
 from kerata.engine.optional import require
 from kerata.training.callbacks.callback import Callback
 
@@ -49,9 +49,7 @@ class RemoteMonitor(Callback):
                 form = {self.field: json.dumps(data)}
                 requests.post(self.root + self.path, form, headers=self.headers, timeout=10)
         except requests.exceptions.RequestException as error:
-            warnings.warn(
-                f"Could not reach RemoteMonitor root server at {self.root}: {error}", stacklevel=2
-            )
+            warn(f"Could not reach RemoteMonitor root server at {self.root}: {error}")
 
 
 def _plain(value):
