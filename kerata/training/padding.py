@@ -203,7 +203,13 @@ def _judges_samples_apart(trainer) -> bool:
 def _loss_is_apart(loss) -> bool:
     function = getattr(loss, "original", None) or getattr(loss, "fn", None)
     arguments = getattr(loss, "arguments", {})
-    return _is_ours(loss) and _function_is_apart(function) and arguments.get("axis", -1) == -1
+    return (
+        _is_ours(loss)
+        and _function_is_apart(function)
+        and arguments.get("axis", -1) == -1
+        # (which divides by the sum of the weights as they are given, unless there is a mask)
+        and loss.reduction != "mean_with_sample_weight"
+    )
 
 
 def _metric_is_apart(metric) -> bool:

@@ -14,6 +14,7 @@ import kerata
 from kerata import KerasTensor, layers
 from kerata.engine import naming, tree
 from kerata.engine.masks import get_mask, set_mask
+from kerata.training import padding
 
 pytestmark = pytest.mark.usefixtures("quick_weights")
 
@@ -368,6 +369,20 @@ def test_a_step_of_training(c):
     after, _ = step()
     if c.deterministic:
         assert after < before
+
+
+APART = [c for c in HERE if getattr(layers, c.name) in padding._LAYERS and c.shape[0] != 1]
+
+
+@pytest.mark.parametrize("c", APART, ids=lambda c: c.name)
+def test_samples_are_apart_where_a_batch_may_be_filled_up(c):
+    layer, x = c.make(), inputs_for(c)
+    other = tree.map_structure(lambda x: np.concatenate([x[:1], x[1:] * 3 + 1]), x)
+    if c.integers:
+        other = np.concatenate([x[:1], 4 - x[1:]])
+    for y, z in zip(tree.flatten(layer(x)), tree.flatten(layer(other)), strict=True):
+        np.testing.assert_allclose(y[:1], z[:1], rtol=1e-6, atol=1e-7)
+        assert not np.array_equal(y[1:], z[1:])
 
 
 MASKED = [

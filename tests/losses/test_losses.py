@@ -11,6 +11,7 @@ import pytest
 import kerata.losses as L
 from kerata.engine import masks
 from kerata.engine.symbolic import KerasTensor
+from kerata.training import padding
 
 rng = np.random.default_rng(7)
 
@@ -268,6 +269,23 @@ def test_half_precision(case, dtype):
     assert value.dtype == dtype
     whole = getattr(L, name)(**arguments)(y_true, y_pred)
     np.testing.assert_allclose(np.float32(value), whole, rtol=0.1, atol=0.05)
+
+
+# What the last batch of a pass may be filled up for.
+APART = [c for c in CASES if padding._loss_is_apart(getattr(L, c[0])(**c[4])) and len(c[3]) > 1]
+
+
+@pytest.mark.parametrize("reduction", ["sum", "sum_over_batch_size", None])
+@pytest.mark.parametrize("case", APART, ids=case_id)
+def test_rows_that_do_not_count_are_left_out(case, reduction):
+    name, _, y_true, y_pred, arguments = case
+    loss, rows = getattr(L, name)(reduction=reduction, **arguments), len(y_pred) - 1
+    for weights in (None, np.arange(1.0, len(y_pred) + 1, dtype="float32")):
+        expected = loss(y_true[:rows], y_pred[:rows], None if weights is None else weights[:rows])
+        with masks.counting(np.int32(rows)):
+            found = loss(y_true, y_pred, weights)
+        found = found if reduction else found[:rows]
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_symbolic():
