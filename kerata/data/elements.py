@@ -46,6 +46,11 @@ class Strings(Array):
         """The dtype of text."""
         return StringDType()
 
+    def __repr__(self) -> str:
+        # NumPy's own looks into its dtype.
+        text = np.array2string(self.view(np.ndarray), separator=", ", prefix="Strings(")
+        return f"Strings({text}, dtype=string)"
+
 
 class Text(str):
     """A string that also answers to `.numpy()` and `.shape`, as tensors do."""

@@ -328,6 +328,11 @@ def test_cardinality():
     assert Dataset.range(0) and "length=0" in repr(Dataset.range(0))
 
 
+def test_batches_of_text_are_shown():
+    batch = next(iter(Dataset.from_tensor_slices({"text": ["a", "b"]}).batch(2)))
+    assert repr(batch) == "{'text': Strings(['a', 'b'], dtype=string)}"
+
+
 def test_padded_batch():
     rows = Dataset.range(1, 4).map(lambda n: (np.arange(n), "a"))
     found = plain(next(iter(rows.padded_batch(3))))

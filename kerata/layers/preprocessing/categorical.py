@@ -7,7 +7,13 @@ import numpy as np
 from kerata.engine import dtypes
 from kerata.engine.errors import argument_error, one_of, positive_int
 from kerata.engine.symbolic import KerasTensor
-from kerata.layers.preprocessing.host import check_sparse, encode_compiled, encoded_shape
+from kerata.layers.preprocessing.host import (
+    as_numbers,
+    check_learnable,
+    check_sparse,
+    encode_compiled,
+    encoded_shape,
+)
 from kerata.layers.stateless import Stateless
 
 _MODES = ("one_hot", "multi_hot", "count")
@@ -130,6 +136,7 @@ class Discretization(Stateless):
                 f"{self._title()} was given `bin_boundaries`: there is nothing to learn.\n"
                 "Give `num_bins` instead."
             )
+        check_learnable(data, self)
         self.reset_state()
         whole = hasattr(data, "shape") or hasattr(data, "to_numpy")
         for step, batch in enumerate([data] if whole else data):
@@ -140,7 +147,7 @@ class Discretization(Stateless):
 
     def update_state(self, data) -> None:
         """Take a batch of data into account."""
-        values = np.asarray(data, "float64").ravel()
+        values = as_numbers(data, self).ravel()
         values, counts = np.unique(values[~np.isnan(values)], return_counts=True)
         values = np.concatenate([self._values, values])
         counts = np.concatenate([self._counts, counts])

@@ -6,6 +6,7 @@ function, which then calls back.
 """
 
 import itertools
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ import numpy as np
 
 from kerata import ops
 from kerata.engine import dtypes, settings, sparse as sparse_tensors, tree
-from kerata.engine.errors import argument_error
+from kerata.engine.errors import argument_error, described, short
 from kerata.engine.symbolic import KerasTensor
 from kerata.engine.variable import Variable
 from kerata.layers.stateless import Stateless
@@ -229,14 +230,16 @@ def encode_compiled(
     return ops.sum(hot if weights is None else ops.multiply(hot, weights[..., None]), axis)
 
 
-def batches(data, steps: int | None = None):
+def batches(data, owner, steps: int | None = None):
     """Yield the batches of what `adapt` was given.
 
     Args:
         data: an array, list or tuple: one batch, in which each element is a sample; or an
             iterable of batches.
+        owner: the layer that learns.
         steps: the largest number of batches; all if None.
     """
+    check_learnable(data, owner)
     if isinstance(data, (list, tuple, np.ndarray, jax.Array)) or hasattr(data, "to_numpy"):
         array = array_of(data)
         yield array[:, None] if array.ndim == 1 else array
@@ -244,4 +247,67 @@ def batches(data, steps: int | None = None):
     if not hasattr(data, "__iter__") and not hasattr(data, "__getitem__"):
         data = [data]
     for batch in itertools.islice(iter(data), steps):
+        check_learnable(batch, owner, is_batch=True)
         yield array_of(batch)
+
+
+def check_learnable(data, owner, is_batch: bool = False) -> None:
+    """Check that what a layer is to learn from is one array, not several.
+
+    Args:
+        data: what `adapt` was given, or one of the batches in it.
+        owner: the layer.
+        is_batch: whether it is a batch.
+
+    Raises:
+        TypeError: if it is a dict, a tuple of inputs and targets, or no data.
+    """
+    if data is None or (isinstance(data, (str, bytes)) and not is_batch):
+        raise TypeError(
+            f"{owner._title()} learns from many samples: an array, a list or a data set.\n"
+            f"Received: {described(data)}\nA single one goes into a list; a file must be read."
+        )
+    inputs, names, came = data, "x", _told(data)
+    if isinstance(data, tuple) and len(data) in (2, 3) and _has_targets(data):
+        inputs, names = data[0], ", ".join(("x", "y", "sample_weight")[: len(data)])
+        came = f"a tuple of {' and '.join(map(_told, data))}"
+    elif not isinstance(data, Mapping):
+        return
+    chosen = f"x[{next(iter(inputs), '')!r}]" if isinstance(inputs, Mapping) else "x"
+    mend = f"dataset.map(lambda {names}: {chosen})" if is_batch else chosen
+    raise TypeError(
+        f"{owner._title()} learns from one array of inputs, without targets.\n"
+        f"Received: {came}\nGive it that alone: adapt({mend})"
+    )
+
+
+def _told(x) -> str:
+    return f"a dict with the keys {short(list(x))}" if isinstance(x, Mapping) else described(x)
+
+
+def _has_targets(parts: tuple) -> bool:
+    """Return whether a tuple is no list of samples: of text and numbers, or out of a data set."""
+    kinds = {_is_text(part) for part in parts if part is not None}
+    return len(kinds) > 1 or any(isinstance(x, Mapping) or hasattr(x, "numpy") for x in parts)
+
+
+def _is_text(x) -> bool:
+    kind = getattr(getattr(x, "dtype", None), "kind", "")
+    return kind in tuple("OSUT") if kind else isinstance(_first(x), (str, bytes))
+
+
+def as_numbers(batch, owner) -> np.ndarray:
+    """Return a batch that a layer learns from as numbers.
+
+    Raises:
+        TypeError: if it holds no numbers, or is no array.
+    """
+    check_learnable(batch, owner, is_batch=True)
+    try:
+        return np.asarray(batch, "float64")
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{owner._title()} learns from numbers, in arrays of one shape.\n"
+            f"Received: {described(batch)}\n"
+            "For text there are StringLookup and TextVectorization."
+        ) from None

@@ -1,6 +1,7 @@
 """Layers that bring numbers into a convenient range."""
 
 import math
+from collections.abc import Mapping
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +11,7 @@ from kerata.engine.errors import argument_error
 from kerata.engine.input_spec import InputSpec, check_inputs
 from kerata.layers.arguments import axis_tuple, known_dim, resolve_axes
 from kerata.layers.layer import Layer
+from kerata.layers.preprocessing.host import as_numbers, check_learnable
 from kerata.layers.stateless import Stateless
 
 
@@ -149,9 +151,12 @@ class Normalization(Layer):
                 f"Normalization {self.name!r} was given mean and variance: there is nothing to "
                 "learn.\nCall it as it is, or make one without them."
             )
+        check_learnable(data, self)
         count, mean, variance = 0, 0.0, 0.0
         for batch in [data] if _is_one_batch(data) else data:
-            batch = np.asarray(_inputs(batch), "float64")
+            if isinstance(_inputs(batch), Mapping):
+                check_learnable(batch, self, is_batch=True)
+            batch = as_numbers(_inputs(batch), self)
             if batch.size == 0:
                 continue
             self._check_batch(batch)

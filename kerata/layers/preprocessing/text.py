@@ -146,7 +146,7 @@ class TextVectorization(host.HostLayer):
         """
         del batch_size
         self.reset_state()
-        for batch in host.batches(data, steps):
+        for batch in host.batches(data, self, steps):
             self.update_state(batch)
         self.finalize_state()
 

@@ -238,7 +238,7 @@ class Lookup(HostLayer):
             ValueError: if the layer was given a vocabulary.
         """
         self.reset_state()
-        for batch in host.batches(data, steps):
+        for batch in host.batches(data, self, steps):
             self.update_state(batch)
         self.finalize_state()
 
