@@ -39,7 +39,7 @@ def test_a_pandas_table_gives_the_same(path):
 
 
 def test_mistakes(path, tmp_path):
-    with pytest.raises(ValueError, match=r"1 in 'age', 1 in 'city'; the first in row 2"):
+    with pytest.raises(ValueError, match=r"1 in 'age', 1 in 'city'; the first in line 3"):
         Dataset.from_csv(path)
     with pytest.raises(ValueError, match="no column named 'citty'.*\n.*'city'"):
         Dataset.from_csv(path, columns=["citty"])
@@ -59,3 +59,52 @@ def test_mistakes(path, tmp_path):
     broken.write_text("")
     with pytest.raises(ValueError, match="names for the columns"):
         Dataset.from_csv(broken)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a;b;c\n1;2;3\n", r"Pass delimiter=';'"),
+        ("a\tb\n1,5\t2\n", r"Pass delimiter='\\t'"),
+        ("a,b\n1,2\n\n1,2,3\n", "3 values in line 4"),
+        ('a,b\n"x\ny",2\n1,2,3\n', "3 values in line 4"),
+        ("7,0,0,0\n3,0,0,0\n", "If it has no such line, write one"),
+    ],
+    ids=["semicolons", "tabs", "empty line", "line break in text", "no names"],
+)
+def test_files_of_other_forms(text, words, tmp_path):
+    (path := tmp_path / "table.csv").write_text(text)
+    with pytest.raises(ValueError, match=words):
+        Dataset.from_csv(path)
+
+
+def test_missing_values_are_found_by_line_or_label(tmp_path):
+    (path := tmp_path / "table.csv").write_text("a,b\n1,2\n\n3,\n")
+    with pytest.raises(ValueError, match="the first in line 4"):
+        Dataset.from_csv(path)
+    frame = pandas.DataFrame({"a": [1.0, None]}, index=["x", "y"])
+    with pytest.raises(ValueError, match="the first in row 'y'"):
+        Dataset.from_dataframe(frame)
+    with pytest.raises(ValueError, match="no column named 'B'.*\n.*'b'"):
+        Dataset.from_csv(path, missing={"B": 0})
+
+
+def test_numbers_where_names_must_be(tmp_path):
+    path = tmp_path / "table.csv"
+    for first in ("5.1,3.5,setosa", "2020,7,1"):
+        path.write_text(f"{first}\n4.9,3,0\n")
+        with pytest.warns(UserWarning, match="If it is a sample, write a line of names"):
+            Dataset.from_csv(path)
+    for first in ("0,1,2", "2019,2020,2021", "age,city,fee"):
+        path.write_text(f"{first}\n4.9,3,0\n")
+        assert len(Dataset.from_csv(path)) == 1
+
+
+def test_other_encodings_and_arguments(path, tmp_path):
+    (latin := tmp_path / "latin.csv").write_bytes("a,b\nä,1\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="text in UTF-8"):
+        Dataset.from_csv(latin)
+    with pytest.raises(ValueError, match="`delimiter` must be one character"):
+        Dataset.from_csv(path, delimiter=";;")
+    with pytest.raises(ValueError, match="`columns` must be a list"):
+        Dataset.from_csv(path, columns="age")
