@@ -417,9 +417,13 @@ def find_class(config: Mapping) -> type:
             "@kerata.saving.register_keras_serializable().",
         )
         raise UnsafeModelError(str(error))
-    if not isinstance(found, type) or not hasattr(found, "from_config"):
-        raise UnsafeModelError(
-            f"{short(name)} must name a class with `from_config()`.\nReceived: {short(found)}"
+    if not isinstance(found, type):
+        raise UnsafeModelError(f"{short(name)} must name a class.\nReceived: {short(found)}")
+    if not hasattr(found, "from_config"):
+        raise TypeError(
+            f"An object of {name} cannot be made from its config: the class has no from_config().\n"
+            f"Received: {found}\nAdd: @classmethod def from_config(cls, config): "
+            "return cls(**config)"
         )
     return found
 

@@ -43,6 +43,10 @@ class DamagedFileError(KerataError, ValueError):
     """A file is cut short, or is not what it was when it was written."""
 
 
+class UnbuildableModelError(DamagedFileError, TypeError):
+    """The config in a model file is whole, but the classes that it names do not take it."""
+
+
 class UnsafeModelError(KerataError, ValueError):
     """A model file asks for something that a file may not do; nothing of it was run."""
 
@@ -133,6 +137,14 @@ def _is_ours(frame) -> bool:
     """Return whether a frame is kerata's own, or of what calls back for kerata."""
     room, _, rest = frame.f_globals.get("__name__", "").partition(".")
     return room in _OURS and not (room == "kerata" and rest.startswith("examples"))
+
+
+def is_from_outside(error: Exception) -> bool:
+    """Return whether an error was raised by a line that is not kerata's."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and not _is_ours(trace.tb_frame)
 
 
 _OURS = ("kerata", "jax", "jaxlib", "contextlib", "functools", "grain", "concurrent", "threading")

@@ -15,7 +15,13 @@ import h5py
 
 from kerata.engine import rng
 from kerata.engine.configurable import custom_object_scope, deserialize, serialize
-from kerata.engine.errors import DamagedFileError, UnsafeModelError, reworded, short
+from kerata.engine.errors import (
+    UnbuildableModelError,
+    UnsafeModelError,
+    is_from_outside,
+    reworded,
+    short,
+)
 from kerata.engine.reading import TEXT, Reading, parse, refusal
 from kerata.engine.sharing import Sharing
 from kerata.saving import archive as zipped_model, atomic, hdf5, safetensors, shards, weights
@@ -270,9 +276,13 @@ def model_from_config(config: dict, compile: bool, safe_mode: bool, name: str):
     except (AttributeError, LookupError, ArithmeticError, TypeError, MemoryError) as error:
         if isinstance(error, ValueError):
             raise
-        raise DamagedFileError(
+        advice = (
+            "\nfrom_config() of a class of yours gets the objects in its config as dicts. Make "
+            "them there, with kerata.saving.deserialize_keras_object()."
+        )
+        raise UnbuildableModelError(
             f"The config in the file makes no model: {type(error).__name__}: {error}\n"
-            f"Received: {name!r}"
+            f"Received: {name!r}{advice if is_from_outside(error) else ''}"
         ) from error
     if not hasattr(model, "load_own_variables"):
         raise ValueError(

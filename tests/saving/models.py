@@ -8,7 +8,9 @@ rng = np.random.default_rng(5)
 
 
 def mlp(k):
-    return k.Sequential([k.Input((4,)), k.layers.Dense(3, activation="relu"), k.layers.Dense(2)])
+    # Named, for tests look into its files.
+    first = k.layers.Dense(3, activation="relu", name="dense")
+    return k.Sequential([k.Input((4,)), first, k.layers.Dense(2, name="dense_1")])
 
 
 def convnet(k):

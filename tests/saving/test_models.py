@@ -401,3 +401,45 @@ def test_augmentation_of_a_loaded_model_is_off_in_inference():
     x = np.ones((2, 4, 4, 1), "float32")
     np.testing.assert_array_equal(model(x, training=False), x)
     assert not np.array_equal(model(x, training=True), x)
+
+
+@kerata.saving.register_keras_serializable(package="tests")
+class Twofold(kerata.layers.Layer):
+    """Holds a layer, and leaves its config to be made a layer by nobody."""
+
+    def __init__(self, inside, **kwargs):
+        super().__init__(**kwargs)
+        self.inside = inside
+
+    def get_config(self):
+        return super().get_config() | {"inside": self.inside}
+
+    def call(self, x):
+        return self.inside(self.inside(x))
+
+
+@kerata.saving.register_keras_serializable(package="tests")
+class Slope:
+    """An activation that cannot be made from its config."""
+
+    def get_config(self):
+        return {}
+
+    def __call__(self, x):
+        return 2 * x
+
+
+@pytest.mark.parametrize(
+    "layer, advice",
+    [
+        (lambda: Twofold(kerata.layers.ReLU()), "deserialize_keras_object"),
+        (lambda: kerata.layers.Dense(1, activation=Slope()), "Slope.*no from_config"),
+    ],
+    ids=["a config within a config", "no from_config"],
+)
+def test_classes_that_do_not_take_their_configs(layer, advice, tmp_path):
+    path = tmp_path / "model.keras"
+    kerata.Sequential([kerata.Input((2,)), layer()]).save(path)
+    with pytest.raises(TypeError, match=f"(?s)makes no model.*{advice}") as caught:
+        kerata.saving.load_model(path)
+    assert isinstance(caught.value, kerata.saving.DamagedFileError)
