@@ -23,7 +23,9 @@ def main(argv=None):
     def act():
         if arguments[:1] == ["demo"]:  # its options are its examples' own
             return demo.command(arguments[1:])
-        options = parser().parse_args(arguments)
+        options, unknown = parser().parse_known_args(arguments)
+        if unknown:
+            options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         return options.action(options)
 
     return guarded(act)
@@ -33,7 +35,7 @@ def parser():
     """Return the parser of all commands."""
     top = demo.Parser(prog="kerata", description="Deep learning with the Keras 3 API, on JAX.")
     top.add_argument("--version", action="version", version=f"kerata {kerata.__version__}")
-    top.set_defaults(action=lambda options: _help(top))
+    top.set_defaults(action=lambda options: _help(top), parser=top)
     commands = top.add_subparsers(title="commands", metavar="COMMAND", prog="kerata")
 
     commands.add_parser("demo", help="run a whole problem, from the data to a report")

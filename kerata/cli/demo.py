@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import difflib
 import importlib
 import inspect
 import os
@@ -20,7 +21,22 @@ class Parser(argparse.ArgumentParser):
     """A parser whose complaint is one line, without the usage in front of it."""
 
     def error(self, message):
+        wrong = re.search(r"COMMAND: invalid choice: '(.*)' \(choose from (.*)\)", message)
+        unknown = re.search(r"unrecognized arguments: (--[\w-]+)", message)
+        if wrong:
+            known = re.findall(r"[\w-]+", wrong[2])
+            message = f"there is no command {wrong[1]!r}; {_nearest(wrong[1], known)}"
+        elif unknown and (close := _nearest(unknown[1], self._option_string_actions, "")):
+            message += f"; {close}"
         self.exit(2, f"{self.prog}: {message} (see `{self.prog} --help`)\n")
+
+
+def _nearest(name, known, otherwise=None):
+    """Return the hint at what is spelled like a name, or at all that is known."""
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"there is: {', '.join(known)}" if otherwise is None else otherwise
 
 
 def demos():
@@ -44,10 +60,7 @@ def command(arguments):
         return 0
     known = demos()
     if name not in known:
-        from kerata.engine.errors import nearest  # it loads JAX, which help has no need of
-
-        close = nearest(name, known)
-        hint = f"did you mean {close[0]!r}?" if close else f"there is: {', '.join(known)}"
+        hint = _nearest(name, known)
         if name.startswith("-"):
             hint = "the demo's name comes first: kerata demo NAME [options]"
         problem = f"there is no demo named {name!r}; {hint}"
@@ -74,11 +87,16 @@ def run(main, program, name, arguments):
     # Before the work, not after it: can the results be written?
     if out.exists() and not out.is_dir():
         return complain(f"{program}: --out must be a folder, and this is a file: {out}", 2)
+    is_new = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     if not os.access(out, os.W_OK | os.X_OK):
         return complain(f"{program}: this folder cannot be written to: {out}", 1)
     sys.stdout.reconfigure(line_buffering=True)
-    main(out, **options)
+    try:
+        main(out, **options)
+    finally:
+        if is_new and not any(out.iterdir()):  # what was given was refused
+            out.rmdir()
     return 0
 
 

@@ -5,11 +5,12 @@ Heavy modules are imported where they are used, so that help and mistakes answer
 
 import csv
 import importlib
+import shutil
 import sys
 from pathlib import Path
 
 from kerata.cli.guard import BadInput, complain
-from kerata.cli.reading import one_line
+from kerata.cli.reading import one_line, text_of
 
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 COLOURS = {1: "grayscale", 3: "rgb", 4: "rgba"}
@@ -72,7 +73,7 @@ def _command(commands, name, action, words, more="", example=""):
         "--module", metavar="NAME",
         help="Python module to import first: the one that registers the model's own classes",
     )  # fmt: skip
-    parser.set_defaults(action=action)
+    parser.set_defaults(action=action, parser=parser)
     return parser
 
 
@@ -84,28 +85,24 @@ def show_summary(options):
 
 def draw(options):
     """Run `kerata plot`; return the exit status."""
-    import shutil
-
     from kerata.utils import plot_model
 
     out = options.out or Path(Path(options.file).stem + ".png")
     if out.suffix not in (".png", ".svg", ".pdf", ".dot"):
         raise BadInput(f"--out must end in .png, .svg, .pdf or .dot, not {str(out)!r}")
+    if out.suffix != ".dot" and shutil.which("dot") is None:
+        return complain(
+            "kerata plot: a picture needs Graphviz (https://graphviz.org/download), which is not "
+            f"installed; without it: --out {out.with_suffix('.dot')}",
+            1,
+        )
     model = _loaded(options)
-    drawable = out.suffix == ".dot" or shutil.which("dot") is not None
-    written = out if drawable else out.with_suffix(".dot")
     with one_line():
         plot_model(
-            model, written, show_shapes=True, show_layer_names=True, expand_nested=options.nested
+            model, out, show_shapes=True, show_layer_names=True, expand_nested=options.nested
         )
-    if drawable:
-        print(f"See {written}")
-        return 0
-    return complain(
-        f"kerata plot: Graphviz (https://graphviz.org/download) is not installed, so there is no "
-        f"{out}; the graph is in {written}",
-        1,
-    )
+    print(f"See {out}")
+    return 0
 
 
 def show_predictions(options):
@@ -114,6 +111,8 @@ def show_predictions(options):
 
     if options.out and options.out.suffix not in (".npy", ".csv"):
         raise BadInput(f"--out must end in .npy or .csv, not {str(options.out)!r}")
+    if options.out and not options.out.parent.is_dir():
+        raise BadInput(f"--out: there is no folder {str(options.out.parent)!r}")
     if not options.divide > 0:
         raise BadInput(f"--divide must be greater than 0, not {options.divide:g}")
     classes = _class_names(options.classes)
@@ -152,13 +151,31 @@ def _loaded(options):
     """Return the model in the file."""
     from kerata.saving import load_model
 
+    own = {}
     if options.module:
         sys.path.insert(0, "")
-        importlib.import_module(options.module)
+        own = vars(importlib.import_module(options.module.removesuffix(".py")))
     if Path(options.file).name.endswith(".weights.h5"):
         raise BadInput(f"{options.file} holds weights only; save the model: model.save(...)")
     with one_line():
-        return load_model(options.file, compile=False)
+        try:
+            return load_model(options.file, _made_in(own), compile=False)
+        except ValueError as error:
+            said, asks, _ = str(error).partition("If it is yours,")
+            if not asks:
+                raise
+            instead = f", which is not {options.module}" if own else ""
+            raise ValueError(
+                f"{said}{asks} give the module that it is in: --module NAME{instead}"
+            ) from None
+
+
+def _made_in(names):
+    """Return what a module defines, of all the names in it."""
+    return {
+        name: value for name, value in names.items()
+        if callable(value) and getattr(value, "__module__", None) == names["__name__"]
+    }  # fmt: skip
 
 
 def _samples(model, options):
@@ -240,17 +257,23 @@ def _text(given):
         return given
     if not path.is_file():
         raise BadInput(f"there is no file {given!r}")
-    return path.read_text(encoding="utf-8")
+    return text_of(path, given)
 
 
 def _table(path, model, inputs):
     """Return the names of a table's rows, and its columns as the model takes them."""
     import numpy as np
 
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        lines = [line for line in csv.reader(file) if line]
+    from kerata.data.tables import csv_rows, other_delimiter
+
+    try:
+        lines, starts = csv_rows(path)
+    except ValueError:
+        raise BadInput(f"{path} must be a table as text in UTF-8, and is not") from None
     if not lines:
         raise BadInput(f"{path} is empty")
+    if other := other_delimiter(lines[:2], ","):
+        raise BadInput(f"{path}: there must be commas between the columns, not {other!r}")
     named = len(inputs) > 1 or isinstance(model.input, dict)
     header = [cell.strip() for cell in lines[0]]
     if named:
@@ -259,10 +282,10 @@ def _table(path, model, inputs):
             raise BadInput(f"{path} has no column {missing[0]!r}; its first line must name all of: "
                            + ", ".join(x.name for x in inputs))  # fmt: skip
     start = int(named or not all(map(_is_number, header)))
-    rows = lines[start:]
+    rows, numbers = lines[start:], starts[start:]
     if not rows:
         raise BadInput(f"{path} has no rows")
-    for number, row in enumerate(rows, start + 1):
+    for number, row in zip(numbers, rows):
         if len(row) != len(header):
             raise BadInput(f"{path}, line {number}: {len(row)} cells, where the first line has "
                            f"{len(header)}")  # fmt: skip
@@ -271,13 +294,13 @@ def _table(path, model, inputs):
         cells = [row[place].strip() for row in rows]
         if dtype == "string":
             return np.array(cells, object)
-        for number, cell in enumerate(cells, start + 1):
+        for number, cell in zip(numbers, cells):
             if not _is_number(cell):
                 raise BadInput(f"{path}, line {number}: column {header[place]!r} must be a number, "
                                f"not {cell!r}")  # fmt: skip
         return np.array(cells, "float64").astype(dtype)
 
-    names = [f"{path.name}, line {start + 1 + i}" for i in range(len(rows))]
+    names = [f"{path.name}, line {number}" for number in numbers]
     if named:
         columns = {x.name: column(header.index(x.name), str(x.dtype)) for x in inputs}
         columns = {x.name: columns[x.name].reshape(-1, *x.shape[1:]) for x in inputs}
@@ -300,7 +323,7 @@ def _class_names(given):
     if given is None:
         return None
     if given.endswith(".txt"):
-        return Path(given).read_text(encoding="utf-8").splitlines()
+        return text_of(Path(given), "--classes").splitlines()
     return [name.strip() for name in given.split(",")]
 
 

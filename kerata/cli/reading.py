@@ -18,20 +18,21 @@ def one_line(option=""):
     except BadInput:
         raise
     except (ValueError, OSError, ImportError) as error:
-        line = " ".join(
-            " ".join(f"{part.rstrip('.')}." for part in str(error).splitlines()).split()
-        )
+        said = str(error)
+        if isinstance(error, OSError) and error.filename:
+            said = f"{error.strerror}: {error.filename}"
+        line = " ".join(" ".join(f"{part.rstrip('.')}." for part in said.splitlines()).split())
         raise BadInput(f"{option}: {line}" if option else line) from error
 
 
-def text_of(path):
-    """Return the text of a file in UTF-8."""
+def text_of(path, option="--data"):
+    """Return the text of a file in UTF-8, that was given with an option."""
     if not path.is_file():
-        raise BadInput(f"--data must be a text file, and there is none at {path}")
+        raise BadInput(f"{option} must be a text file, and there is none at {path}")
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise BadInput(f"--data must be a text file in UTF-8, and is not: {path}") from None
+        raise BadInput(f"{option} must be a text file in UTF-8, and is not: {path}") from None
 
 
 def pairs_of(path, first, second):

@@ -31,22 +31,10 @@ def read_csv(path, delimiter: str) -> Table:
     """
     if not isinstance(delimiter, str) or len(delimiter) != 1:
         raise argument_error("delimiter", "be one character", delimiter, "from_csv()")
-    found, starts, end = [], [], 0  # rows, and the lines of the file that they begin at
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        try:
-            for row in (lines := csv.reader(file, delimiter=delimiter)):
-                if row:
-                    found.append(row)
-                    starts.append(end + 1)
-                end = lines.line_num
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise ValueError(
-                f"A CSV file must be text in UTF-8.\nReceived: {str(path)!r}: {error}\n"
-                "Of other encodings: from_dataframe(pandas.read_csv(path, encoding='latin-1'))."
-            ) from None
+    found, starts = csv_rows(path, delimiter)
     names = [name.strip() for name in found[0]] if found else []
     rows, starts = found[1:], starts[1:]
-    separated = _other_delimiter(found[:2], delimiter)
+    separated = other_delimiter(found[:2], delimiter)
     if separated and (not rows or len(names) == 1):
         raise ValueError(
             f"The columns of {str(path)!r} must be separated by {delimiter!r}.\n"
@@ -76,7 +64,29 @@ def read_csv(path, delimiter: str) -> Table:
     return Table(columns, lambda row: f"line {starts[row]}")
 
 
-def _other_delimiter(rows, delimiter: str) -> str | None:
+def csv_rows(path, delimiter: str = ",") -> tuple[list[list[str]], list[int]]:
+    """Return the rows of a CSV file that are not empty, and the lines that they begin at.
+
+    Raises:
+        ValueError: if it is no text in UTF-8.
+    """
+    found, starts, end = [], [], 0
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        try:
+            for row in (lines := csv.reader(file, delimiter=delimiter)):
+                if row:
+                    found.append(row)
+                    starts.append(end + 1)
+                end = lines.line_num
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise ValueError(
+                f"A CSV file must be text in UTF-8.\nReceived: {str(path)!r}: {error}\n"
+                "Of other encodings: from_dataframe(pandas.read_csv(path, encoding='latin-1'))."
+            ) from None
+    return found, starts
+
+
+def other_delimiter(rows, delimiter: str) -> str | None:
     """Return what separates the first rows, where it is seen that `delimiter` does not."""
     for other in ";\t|,":
         counts = {delimiter.join(row).count(other) for row in rows}

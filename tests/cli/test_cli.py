@@ -33,7 +33,8 @@ def test_demo_without_a_name_lists_them(run):
 @pytest.mark.parametrize(
     "arguments, status, words",
     [
-        (("dmo",), 2, ["dmo", "demo"]),
+        (("dmo",), 2, ["dmo", "did you mean 'demo'?"]),
+        (("demo", "digits", "--epocs", "3"), 2, ["--epocs", "did you mean '--epochs'?"]),
         (("--fast",), 2, ["--fast"]),
         (("demo", "digit"), 2, ["'digit'", "did you mean 'digits'?"]),
         (("demo", "xylophone"), 2, ["'xylophone'", "digits"]),
@@ -73,6 +74,16 @@ def test_a_missing_extra_names_what_installs_it(run, tmp_path, monkeypatch):
     status, _, err = run("demo", "digits", "--out", str(tmp_path))
     assert status == 1
     assert "matplotlib and sklearn" in err and "pip install 'kerata[demo]'" in err
+
+
+def test_nothing_stays_of_a_demo_whose_data_are_refused(run, tmp_path):
+    pytest.importorskip("sklearn")
+    out = tmp_path / "report"
+    status, _, err = run("demo", "tables", "--data", str(tmp_path / "no.csv"), "--out", str(out))
+    assert status == 2 and "no.csv" in err and not out.exists()
+    out.mkdir()  # one's own folder stays, empty as it is
+    run("demo", "tables", "--data", str(tmp_path / "no.csv"), "--out", str(out))
+    assert out.exists()
 
 
 def test_interruption_is_clean(run, monkeypatch, tmp_path):

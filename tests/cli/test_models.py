@@ -52,6 +52,9 @@ def folder(tmp_path_factory):
     (place / "three.csv").write_text("1,2,3\n", encoding="utf-8")
     (place / "uneven.csv").write_text("1,2\n3\n", encoding="utf-8")
     (place / "words.csv").write_text("a,b\n1,2\n3,many\n", encoding="utf-8")
+    (place / "blanks.csv").write_text("a,b\n\n1,2\n\n3\n", encoding="utf-8")
+    (place / "semicolons.csv").write_text("a;b\n1;2\n", encoding="utf-8")
+    (place / "latin.csv").write_bytes("ä,1\n".encode("latin-1"))
     (place / "empty.csv").touch()
     (place / "people.csv").write_text("town,no,age\nOslo,7,30\nBonn,8,5\n", encoding="utf-8")
     (place / "ages.csv").write_text("age\n30\n", encoding="utf-8")
@@ -130,13 +133,12 @@ def test_summary_lists_nested_models(run, folder):
     assert "deep" in run("summary", "nested.keras", "--nested")[1]
 
 
-def test_plot_without_graphviz_writes_the_graph(run, folder, monkeypatch):
-    pytest.importorskip("pydot")
+def test_plot_without_graphviz_says_what_does_without(run, folder, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: None)
     status, out, err = run("plot", "images.keras")
     assert (status, out, err.count("\n")) == (1, "", 1)
-    assert "Graphviz" in err and "the graph is in images.dot" in err
-    assert "Softmax" in (folder / "images.dot").read_text()
+    assert "Graphviz" in err and "--out images.dot" in err
+    assert not (folder / "images.dot").exists() and not (folder / "images.png").exists()
 
 
 def test_plot_to_a_graph_needs_no_graphviz(run, folder, monkeypatch):
@@ -161,12 +163,34 @@ def test_the_models_own_classes_come_from_a_module(run, folder):
     subprocess.run([sys.executable, "-c", make], cwd=folder, check=True)
     status, _, err = run("predict", "own.keras", "plain.csv")
     assert status == 2 and "Twice" in err and err.count("\n") == 1
+    assert "--module NAME" in err and "custom_objects" not in err
     try:
         status, out, _ = run("predict", "own.keras", "plain.csv", "--module", "own_layers")
     finally:
         sys.modules.pop("own_layers", None)
         kerata.saving.get_custom_objects().pop("own>Twice", None)
     assert status == 0 and out.splitlines()[0].endswith("  2 4")
+
+
+def test_a_module_may_have_classes_that_are_not_registered(run, folder):
+    (folder / "plain_layers.py").write_text(
+        "import kerata\n"
+        "class Thrice(kerata.layers.Layer):\n"
+        "    def call(self, inputs):\n"
+        "        return inputs * 3\n"
+    )
+    make = (
+        "import kerata, plain_layers\n"
+        "kerata.Sequential([kerata.Input((2,)), plain_layers.Thrice()]).save('thrice.keras')"
+    )
+    subprocess.run([sys.executable, "-c", make], cwd=folder, check=True)
+    status, _, err = run("summary", "thrice.keras", "--module", "csv")
+    assert status == 2 and "--module NAME, which is not csv" in err
+    try:
+        status, out, _ = run("predict", "thrice.keras", "plain.csv", "--module", "plain_layers.py")
+    finally:
+        sys.modules.pop("plain_layers", None)
+    assert status == 0 and out.splitlines()[0].endswith("  3 6")
 
 
 @pytest.mark.parametrize(
@@ -184,7 +208,13 @@ def test_the_models_own_classes_come_from_a_module(run, folder):
         ("predict images.keras plain.csv", 2, "plain.csv samples of shape (4, 6, 3)"),
         ("predict images.keras notes.txt", 2, "notes.txt images .npy"),
         ("predict images.keras small.png --classes a,b", 2, "--classes all 3 not 2"),
-        ("predict images.keras small.png --classes none.txt", 1, "none.txt"),
+        ("predict images.keras small.png --classes none.txt", 2, "--classes none.txt"),
+        ("predict images.keras small.png --out none/a.npy", 2, "--out no folder 'none'"),
+        ("predict images.keras small.png --divde 2", 2, "kerata predict: --divde '--divide'?"),
+        ("predict pair.keras blanks.csv", 2, "blanks.csv, line 5 1 cell"),
+        ("predict pair.keras semicolons.csv", 2, "semicolons.csv commas not ';'"),
+        ("predict pair.keras latin.csv", 2, "latin.csv UTF-8"),
+        ("sumary pair.keras", 2, "no command 'sumary' did you mean 'summary'?"),
         ("predict images.keras small.png --divide 0", 2, "--divide 0"),
         ("predict images.keras small.png --divide x", 2, "--divide 'x'"),
         ("predict images.keras small.png --out a.txt", 2, "--out .npy .csv a.txt"),
