@@ -9,7 +9,7 @@ from PIL import Image
 import kerata
 from kerata import cli, layers
 from kerata.cli import demo, pictures, report
-from kerata.cli.reading import images_of
+from kerata.cli.reading import images_of, sides_of
 from kerata.examples.photographs import photograph
 
 SIZE = 48  # height and width of an image, in pixels
@@ -69,7 +69,9 @@ def main(out, epochs=50, seed=0, say=print, data: Path | None = None):
         {"loss": "Loss", "accuracy": "Classified right %"},
         "Training images are changed at random, which makes them harder than validation images.",
     )
-    page.mistakes(x_test / 255, y_test, probabilities, names)
+    # The model sees squares; people see what is in the files.
+    sides = np.array(sides_of(files[i] for i in parts[2]))
+    page.mistakes(x_test / 255, y_test, probabilities, names, sides=sides)
     order = pictures.worst_first(y_test, probabilities)
     shown = np.concatenate([order[:6], order[:: -max(1, len(order) // 6)][:6]])
     heat = grad_cam(model, x_test[shown], predicted[shown])
@@ -82,6 +84,7 @@ def main(out, epochs=50, seed=0, say=print, data: Path | None = None):
             x_test[shown] / 255 * 0.6 + 0.4 * colormaps["inferno"](heat)[..., :3],
             [names[i] for i in predicted[shown]],
             colours=np.where(right, pictures.BLUE, pictures.VERMILION),
+            sides=sides[shown],
         ),
         "grad-cam",
     )

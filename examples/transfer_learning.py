@@ -8,7 +8,7 @@ import kerata
 from kerata import layers
 from kerata.cli import demo, pictures, report
 from kerata.cli.guard import BadInput
-from kerata.cli.reading import images_of, one_line
+from kerata.cli.reading import images_of, one_line, sides_of
 from kerata.datasets import digits
 from kerata.examples import scenes
 
@@ -47,9 +47,11 @@ def main(
     body.save(out / "backbone.keras")
     if data:
         _, *size, channels = body.input_shape
-        names, images, labels, _ = images_of(data, size, channels)
+        names, images, labels, files = images_of(data, size, channels)
+        sides = np.array(sides_of(files))
     else:
         names, images, labels = handwriting()
+        sides = np.ones(len(labels))
     fewest = np.bincount(labels).min()
     if few >= fewest:
         raise BadInput(f"--few must be less than {fewest}, the images of the rarest class")
@@ -100,7 +102,7 @@ def main(
     )
     page.training(history, {"loss": "Loss", "accuracy": "Classified right %"}, "Fine-tuning.")
     colours = np.broadcast_to(x / 255, (*x.shape[:3], 3))  # or ink would be drawn, not light
-    page.mistakes(colours, y, model.predict(x, verbose=0), names)
+    page.mistakes(colours, y, model.predict(x, verbose=0), names, sides=sides[test])
     model.save(out / "model.keras")
     (out / "classes.txt").write_text("\n".join(names), encoding="utf-8")
     page.reload(model, x)

@@ -126,7 +126,7 @@ def confusion(labels, predicted, names, what="images"):
     return figure
 
 
-def grid(images, titles=None, columns=6, colours=None, size=1.7):
+def grid(images, titles=None, columns=6, colours=None, size=1.7, sides=None):
     """Draw images side by side.
 
     Args:
@@ -136,9 +136,11 @@ def grid(images, titles=None, columns=6, colours=None, size=1.7):
         columns: images in a row.
         colours: colour of each title and frame.
         size: inches that an image is wide.
+        sides: height by width that each is drawn with; its own if None.
     """
     rows = -(-len(images) // columns)
-    height = size * np.shape(images[0])[0] / np.shape(images[0])[1] + (0.3 if titles else 0)
+    tallest = np.shape(images[0])[0] / np.shape(images[0])[1] if sides is None else max(sides)
+    height = size * tallest + (0.3 if titles else 0)
     figure, panels = new(size * columns, height * rows, rows, columns, squeeze=False)
     for axes in panels.flat[len(images) :]:
         axes.set_visible(False)
@@ -146,7 +148,7 @@ def grid(images, titles=None, columns=6, colours=None, size=1.7):
         image = np.asarray(image)
         top = 255 if np.issubdtype(image.dtype, np.integer) else 1
         image = image[..., 0] if image.ndim == 3 and image.shape[-1] == 1 else image
-        axes.imshow(image, cmap="gray", vmin=0, vmax=top)
+        axes.imshow(image, cmap="gray", vmin=0, vmax=top, aspect=_aspect(image, sides, place))
         axes.set(xticks=[], yticks=[])
         colour = "#C9CED6" if colours is None else colours[place]
         axes.spines[:].set(visible=True, color=colour, linewidth=1 if colours is None else 2)
@@ -154,6 +156,11 @@ def grid(images, titles=None, columns=6, colours=None, size=1.7):
             ink = INK if colours is None else colours[place]
             axes.set_title(titles[place], fontsize=9, color=ink, loc="center")
     return figure
+
+
+def _aspect(image, sides, place) -> float:
+    """Return how much higher than wide a pixel is drawn."""
+    return 1.0 if sides is None else sides[place] * image.shape[1] / image.shape[0]
 
 
 def mosaic(images, columns=12):
@@ -199,7 +206,7 @@ def worst_first(labels, probabilities):
     return np.lexsort((given_to_truth, probabilities.argmax(axis=1) == labels))
 
 
-def mistakes(images, labels, probabilities, names, rows=2, columns=6):
+def mistakes(images, labels, probabilities, names, rows=2, columns=6, sides=None):
     """Draw the worst mistakes, and after them the right answers that were the closest calls.
 
     Args:
@@ -209,11 +216,15 @@ def mistakes(images, labels, probabilities, names, rows=2, columns=6):
         names: the classes' names.
         rows: rows of pictures.
         columns: pictures in a row.
+        sides: height by width that each image is drawn with; its own if None.
     """
     wrong = int(np.sum(probabilities.argmax(axis=1) != labels))
     order = worst_first(labels, probabilities)[: rows * columns]
+    names = [name if len(name) < 13 else f"{name[:11]}…" for name in map(str, names)]
+    tallest = 1.0 if sides is None else min(1.0, max(sides[i] for i in order))
+    height = 1.1 + 1.5 * tallest + (0.5 if _upright(names) else 0)
     with rc_context(STYLE):
-        figure = Figure(figsize=(10, 2.6 * rows + 0.6), layout="constrained", dpi=150)
+        figure = Figure(figsize=(10, height * rows + 0.6), layout="constrained", dpi=150)
         figure.get_layout_engine().set(w_pad=0.1, h_pad=0.05)
         places = figure.add_gridspec(2 * rows, columns, height_ratios=[3, 1] * rows)
         for place, sample in enumerate(order):
@@ -225,6 +236,7 @@ def mistakes(images, labels, probabilities, names, rows=2, columns=6):
                 labels[sample],
                 probabilities[sample],
                 names,
+                _aspect(images[sample], sides, sample),
             )
         figure.suptitle(
             f"{_how_many(wrong, len(order))} (bars: probability of each class, the true one blue)",
@@ -233,16 +245,16 @@ def mistakes(images, labels, probabilities, names, rows=2, columns=6):
     return figure
 
 
-def _sample(above, below, image, label, probabilities, names):
+def _sample(above, below, image, label, probabilities, names, aspect):
     """Draw one image, and the probabilities it got under it."""
     predicted = probabilities.argmax()
     mistake = predicted != label
     colour = VERMILION if mistake else BLUE
     grey = image.shape[-1] == 1
-    above.imshow(image[..., 0] if grey else image, cmap="gray_r", vmin=0, vmax=1)
+    above.imshow(image[..., 0] if grey else image, cmap="gray_r", vmin=0, vmax=1, aspect=aspect)
     above.set(xticks=[], yticks=[])
     above.spines[:].set(visible=True, color=colour, linewidth=2 if mistake else 1)
-    long = max(map(len, map(str, names))) > 3
+    long = max(map(len, names)) > 3
     truth = f"{names[label]}" if long else f"a {names[label]}"
     verdict = f"{truth}, taken for {names[predicted]}" if mistake else f"{truth}, right"
     if long:
@@ -257,9 +269,16 @@ def _sample(above, below, image, label, probabilities, names):
         ha="center", fontsize=8,
     )  # fmt: skip
     below.set(ylim=(0, 1.2), yticks=[], xlim=(-0.8, len(classes) - 0.2))
-    below.set_xticks(classes if not long else [], names if not long else [])
-    below.tick_params(axis="x", labelsize=8)
+    # Of many classes with long names, the title has those that matter.
+    shown = names if not long or len(names) <= 12 else []
+    below.set_xticks(classes[: len(shown)], shown, rotation=90 if _upright(names) else 0)
+    below.tick_params(axis="x", labelsize=7 if long else 8)
     below.spines["left"].set_visible(False)
+
+
+def _upright(names) -> bool:
+    """Return whether names are too long to stand side by side below the bars."""
+    return 3 < max(map(len, names)) > 24 // len(names) and len(names) <= 12
 
 
 def _how_many(wrong, shown):

@@ -94,3 +94,14 @@ def images_of(folder, size, channels=3):
             f"{folder} has {len(names)} with {len(labels)}"
         )
     return names, images, labels, dataset.file_paths
+
+
+def sides_of(files):
+    """Return height by width of each image file."""
+    from PIL import Image
+
+    sides = []
+    for file in files:
+        with Image.open(file) as image:
+            sides.append(image.height / image.width)
+    return sides

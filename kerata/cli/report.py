@@ -116,7 +116,7 @@ class Page:
             "How training went", note, pictures.curves(history, names, **options), "curves"
         )
 
-    def mistakes(self, samples, labels, probabilities, names, shown=6):
+    def mistakes(self, samples, labels, probabilities, names, shown=6, sides=None):
         """Show which class was taken for which, and the samples that were the worst mistakes.
 
         Args:
@@ -125,6 +125,7 @@ class Page:
             probabilities: predicted probability of each class, `(samples, classes)`.
             names: the classes' names.
             shown: how many texts to show.
+            sides: height by width that each image is drawn with; its own if None.
         """
         images = np.ndim(samples) == 4
         predicted = probabilities.argmax(axis=1)
@@ -137,7 +138,7 @@ class Page:
         )
         title, note = "The worst mistakes", "The most confident first; then the closest calls."
         if images:
-            drawn = pictures.mistakes(samples, labels, probabilities, names)
+            drawn = pictures.mistakes(samples, labels, probabilities, names, sides=sides)
             self.picture(title, note, drawn, "mistakes")
             return
         rows = [

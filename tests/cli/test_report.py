@@ -48,6 +48,18 @@ def test_pictures_are_pictures(sample, draw, tmp_path):
         assert len(picture.convert("RGB").getcolors(2**24)) > 50
 
 
+def test_mistakes_name_the_classes_and_keep_the_form_of_pictures(sample):
+    labels, probabilities, images = sample
+    labels, probabilities = labels % 3, probabilities[:, :3]
+    sides = np.full(20, 2.0)
+    names = ["brick", "cat", "a rather long name"]
+    figure = pictures.mistakes(images[:, :4], labels, probabilities, names, sides=sides)
+    above, below = figure.axes[:2]
+    assert [tick.get_text() for tick in below.get_xticklabels()] == ["brick", "cat", "a rather lo…"]
+    assert above.get_aspect() * 4 / 8 == 2  # pixels are drawn so high that the whole is 2:1
+    assert pictures.grid(images, sides=sides).axes[0].get_aspect() == 2
+
+
 def test_a_mosaic_has_every_image_in_its_place():
     images = np.arange(5 * 2 * 3).reshape(5, 2, 3, 1)
     shown = np.ma.filled(pictures.mosaic(images, columns=3).axes[0].images[0].get_array(), -1.0)

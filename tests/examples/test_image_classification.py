@@ -24,7 +24,7 @@ def test_it_learns_from_a_folder_and_reports(tmp_path, monkeypatch, capsys, quic
     monkeypatch.setattr(example, "SUBJECTS", subjects)
     monkeypatch.setattr(example, "convnet", small)
     for picture in ("confusion", "mistakes"):  # tested by themselves, and slow
-        monkeypatch.setattr(pictures, picture, lambda *_: pictures.new(1, 1)[0])
+        monkeypatch.setattr(pictures, picture, lambda *_, **options: pictures.new(1, 1)[0])
     scores = example.main(tmp_path, epochs=1, say=lambda text: None)
     assert list(scores) == ["this model", "colours alone", "majority class"]
     assert all(0 <= score <= 1 for score in scores.values())
