@@ -215,8 +215,13 @@ def lstm(
         )
         return hidden if sequences else h, h, c
 
-    narrow = fast and mask is None and drop is None and sum(kernel.shape) <= loops.NARROW
-    chosen = _unless_differentiated(run_narrow, run) if narrow else run
+    size = sum(kernel.shape)
+    if not fast or mask is not None or drop is not None or size > loops.NARROW:
+        chosen = run
+    elif size <= loops.NARROW_WITH_GRADIENT and len(inputs) >= loops.MANY_SAMPLES:
+        chosen = run_narrow
+    else:
+        chosen = _unless_differentiated(run_narrow, run)
     return chosen(inputs, kernel, recurrent_kernel, bias, initial_state)
 
 

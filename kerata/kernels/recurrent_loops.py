@@ -172,23 +172,28 @@ def _lstm_forward(projected, recurrent, h0, c0, masks, drop, sequences):
     return (hidden if sequences else None, h, cells[-1]), saved
 
 
+def _lstm_factors(a, cells, tanh_c, axis=-1):
+    """Return what the gradient's loop, which is linear, multiplies by.
+
+    Those are: from dh to dc, from dc to the one before, and of dc in the first three gates, of dh
+    in the last.
+    """
+    ai, af, g, ao = jnp.split(a, 4, axis)
+    i, f, o = _sigmoid(ai), _sigmoid(af), _sigmoid(ao)
+    factors = [
+        g * _tanh_slope(ai) * 0.5,
+        cells[:-1] * _tanh_slope(af) * 0.5,
+        i * _tanh_slope(g),
+        tanh_c * _tanh_slope(ao) * 0.5,
+    ]
+    return o * _tanh_slope(tanh_c), f, jnp.concatenate(factors, axis)
+
+
 def _lstm_backward(sequences, saved, cotangents):
     recurrent, h0, masks, drop, a, cells, tanh_c, hidden = saved
     d_hidden, d_h, d_c = cotangents
     steps = a.shape[0]
-    ai, af, g, ao = jnp.split(a, 4, axis=-1)
-    i, f, o = _sigmoid(ai), _sigmoid(af), _sigmoid(ao)
-    # The gradient's loop is linear: factors of dc in the first three gates, of dh in the last.
-    factors = jnp.concatenate(
-        [
-            g * _tanh_slope(ai) * 0.5,
-            cells[:-1] * _tanh_slope(af) * 0.5,
-            i * _tanh_slope(g),
-            tanh_c * _tanh_slope(ao) * 0.5,
-        ],
-        axis=-1,
-    )
-    through = o * _tanh_slope(tanh_c)  # from dh to dc
+    through, f, factors = _lstm_factors(a, cells, tanh_c)
     if masks is not None:
         factors, through = jnp.where(masks, factors, 0), jnp.where(masks, through, 0)
         f = jnp.where(masks, f, 1)
@@ -212,12 +217,14 @@ def _lstm_backward(sequences, saved, cotangents):
 lstm.defvjp(_lstm_forward, _lstm_backward)
 
 
-# Up to so many features and gates together, one narrow product a step is the faster way.
+# Up to so many features and gates together, one narrow product a step is the faster way,
 NARROW = 128
+# and so it is with its gradient, from so many samples on.
+NARROW_WITH_GRADIENT, MANY_SAMPLES = 90, 32
 
 
 def narrow_lstm(inputs, kernel, recurrent, bias, states, sequences):
-    """Run an LSTM of few units, without a gradient.
+    """Run an LSTM of few units.
 
     Inputs, ones (for the bias) and hidden state meet their kernels in one product a step. Batch
     comes last inside: the gates then are rows, which are cut without a copy.
@@ -239,18 +246,76 @@ def narrow_lstm(inputs, kernel, recurrent, bias, states, sequences):
     if bias is not None:
         x = jnp.concatenate([x, jnp.ones((len(x), 1, batch), x.dtype)], axis=1)
         parts.insert(1, bias[None])
-    kernels = jnp.concatenate(parts).T
     start = jnp.zeros((units, batch), x.dtype)
     h, c = (start, start) if states is None else (jnp.asarray(s, x.dtype).T for s in states)
+    hidden, h, c = _narrow_lstm(x, jnp.concatenate(parts).T, h, c, sequences)
+    return jnp.moveaxis(hidden, 2, 0) if sequences else None, h.T, c.T
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(4,))
+def _narrow_lstm(x, kernels, h, c, sequences):
+    """Run it on `x`, `(time, inputs, batch)`, with `kernels`, `(gates, inputs + units)`."""
 
     def step(states, x):
-        h, c = states
-        gates = lax.optimization_barrier(kernels @ jnp.concatenate([x, h]))
-        new = _lstm_cell(jnp.tanh(gates), c, axis=0)
+        gates = lax.optimization_barrier(kernels @ jnp.concatenate([x, states[0]]))
+        new = _lstm_cell(jnp.tanh(gates), states[1], axis=0)
         return new, new[0] if sequences else None
 
     (h, c), hidden = lax.scan(step, (h, c), x)
-    return jnp.moveaxis(hidden, 2, 0) if sequences else None, h.T, c.T
+    return hidden, h, c
+
+
+def _narrow_lstm_forward(x, kernels, h, c, sequences):
+    (steps, width, batch), units = x.shape, len(h)
+    # What meets the kernels in each step: the inputs, and the hidden state of the step before.
+    x, h = (jnp.pad(a, ((0, n), (0, 0), (0, 0))) for a, n in ((x, 1), (h[None], steps)))
+    rows = jnp.concatenate([x, h], axis=1)
+
+    def step(t, loop):
+        rows, a, cells = loop
+        now = jnp.tanh(lax.optimization_barrier(kernels @ _at(rows, t)))
+        i, f, g, _ = jnp.split(now, 4)
+        # Reading the cell state back from where it is stored saves an operation.
+        cells = _put(cells, _sigmoid(f) * _at(cells, t) + _sigmoid(i) * g, t + 1)
+        cells = lax.optimization_barrier(cells)
+        h = _sigmoid(now[3 * units :]) * jnp.tanh(_at(cells, t + 1))
+        rows = lax.dynamic_update_slice(
+            rows, h[None], (t + 1, width, 0), allow_negative_indices=False
+        )
+        return rows, _put(a, now, t), cells
+
+    cells = jnp.concatenate([c[None], jnp.zeros((steps, units, batch), x.dtype)])
+    a = jnp.zeros((steps, 4 * units, batch), x.dtype)
+    rows, a, cells = lax.fori_loop(0, steps, step, (rows, a, cells))
+    hidden = rows[1:, width:]
+    saved = (rows[:-1], kernels, a, cells)
+    return (hidden if sequences else None, hidden[-1], cells[-1]), saved
+
+
+def _narrow_lstm_backward(sequences, saved, cotangents):
+    rows, kernels, a, cells = saved
+    d_hidden, d_h, d_c = cotangents
+    steps, units = len(a), cells.shape[1]
+    through, f, factors = _lstm_factors(a, cells, jnp.tanh(cells[1:]), axis=1)
+    to_inputs, to_hidden = jnp.split(kernels.T, [kernels.shape[1] - units])
+
+    def step(k, loop):
+        d_h, d_c, d_z = loop
+        t = steps - 1 - k
+        if sequences:
+            d_h = d_h + _at(d_hidden, t)
+        d_c = d_c + d_h * _at(through, t)
+        now = jnp.concatenate([d_c, d_c, d_c, d_h]) * _at(d_z, t)
+        return to_hidden @ now, d_c * _at(f, t), _put(d_z, now, t)
+
+    d_h, d_c, d_z = lax.fori_loop(0, steps, step, (d_h, d_c, factors))
+    # Step by step: in one product, both factors would be transposed first.
+    d_kernels = jnp.einsum("tgb,tkb->tgk", d_z, rows).sum(0)
+    d_x = jnp.einsum("tkg,tgb->tkb", jnp.broadcast_to(to_inputs, (steps, *to_inputs.shape)), d_z)
+    return d_x, d_kernels, d_h, d_c
+
+
+_narrow_lstm.defvjp(_narrow_lstm_forward, _narrow_lstm_backward)
 
 
 def _gru_gates(x, h, recurrent, inner):

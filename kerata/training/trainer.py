@@ -16,6 +16,7 @@ from kerata.training.callbacks import CallbackList
 from kerata.training.compiling import Compiled
 from kerata.training.feeding import ArrayFeed, Feed, Stream, as_arrays, make_feed
 from kerata.training.objectives import CompiledMetrics
+from kerata.training.overlap import overlapping
 from kerata.training.splitting import split
 from kerata.training.state import TrainingState
 from kerata.training.steps import PREDICT, TEST, TRAIN, Stepping, as_logs, note_swapped, stateful
@@ -360,8 +361,9 @@ class Trainer(Stepping):
 
         callbacks.on_predict_begin()
         size = self.steps_per_execution
-        function = self._filling(self.make_predict_function(), feed, PREDICT, size)
-        loop.run(self, loop.PREDICT, function, stream, callbacks, steps, after_step, size)
+        with overlapping(self, self.make_predict_function()) as function:
+            function = self._filling(function, feed, PREDICT, size)
+            loop.run(self, loop.PREDICT, function, stream, callbacks, steps, after_step, size)
         callbacks.on_predict_end()
         return self._finished(tree.map_structure(_concatenated, *outputs))
 

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from kerata.kernels import recurrence, using
+from kerata.kernels import recurrence, recurrent_loops as loops, using
 
 BATCH, TIME, WIDTH, UNITS = 3, 4, 2, 5
 
@@ -132,6 +132,31 @@ def test_gradient_is_that_of_the_plain_loop(name, sequences, masked, backwards, 
         np.testing.assert_allclose(a, e, rtol=2e-5, atol=2e-6)
 
 
+@pytest.mark.parametrize("bias, started", [(True, True), (False, False)])
+@pytest.mark.parametrize("sequences, backwards", [(True, True), (False, False)])
+def test_gradients_of_many_samples_and_few_units(bias, started, sequences, backwards):
+    many = loops.MANY_SAMPLES
+    assert WIDTH + 4 * UNITS <= loops.NARROW_WITH_GRADIENT
+    x, (w, r, b) = numbers(many, TIME, WIDTH), weights(4, (4 * UNITS,))
+    start = (numbers(many, UNITS, seed=2), numbers(many, UNITS, seed=3))
+    arguments = (x, w, r, b if bias else None, start if started else None)
+
+    def scalar(arguments):
+        x, w, r, b, start = arguments
+        options = {"sequences": sequences, "go_backwards": backwards}
+        found = recurrence.lstm(x, w, r, b, initial_state=start, **options)
+        return sum(jnp.sum(jnp.sin(out + i)) for i, out in enumerate(found))
+
+    with using("cpu"):
+        found = jax.jit(jax.value_and_grad(scalar))(arguments)
+        plain = jax.jit(lambda a: scalar(a))(arguments)
+    with using("lax"):
+        expected = jax.jit(jax.value_and_grad(scalar))(arguments)
+    np.testing.assert_allclose(plain, expected[0], rtol=1e-5)
+    for a, e in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, e, rtol=2e-5, atol=2e-5)
+
+
 @pytest.mark.parametrize("name", CELLS)
 def test_state_from_zero_and_no_bias(name):
     run, options, _, gates, bias = CELLS[name]
@@ -152,8 +177,9 @@ def test_other_activations():
     assert (other[0] >= 0).all()
 
 
-def test_second_derivative():
-    x, (w, r, b) = numbers(1, 2, WIDTH), weights(4, (4 * UNITS,))
+@pytest.mark.parametrize("batch", [1, loops.MANY_SAMPLES])
+def test_second_derivative(batch):
+    x, (w, r, b) = numbers(batch, 2, WIDTH), weights(4, (4 * UNITS,))
 
     def scalar(x):
         return recurrence.lstm(x, w, r, b, sequences=False)[0].sum()
