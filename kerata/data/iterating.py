@@ -1,6 +1,7 @@
 """Going through a data set."""
 
 from kerata.data import elements, streams
+from kerata.engine.errors import reworded
 
 
 class DatasetIterator:
@@ -27,6 +28,7 @@ class DatasetIterator:
     def __iter__(self):
         return self
 
+    @reworded
     def __next__(self):
         return elements.shown(next(self._inner))
 

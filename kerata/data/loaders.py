@@ -7,13 +7,14 @@ from kerata.data.elements import pad
 from kerata.data.folders import Folder
 from kerata.data.sound import read_wav, resample
 from kerata.engine import settings
-from kerata.engine.errors import int_tuple, one_of, positive_int
+from kerata.engine.errors import int_tuple, one_of, positive_int, reworded
 from kerata.utils.images import FORMATS, load_img
 
 IMAGE_FILES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 CHANNELS = {"rgb": 3, "rgba": 4, "grayscale": 1}
 
 
+@reworded
 def image_dataset_from_directory(
     directory, labels="inferred", label_mode="int", class_names=None, color_mode="rgb",
     batch_size=32, image_size=(256, 256), shuffle=True, seed=None, validation_split=None,
@@ -83,6 +84,7 @@ def image_dataset_from_directory(
     return folder.datasets(load, batch_size)
 
 
+@reworded
 def text_dataset_from_directory(
     directory, labels="inferred", label_mode="int", class_names=None, batch_size=32,
     max_length=None, shuffle=True, seed=None, validation_split=None, subset=None,
@@ -126,6 +128,7 @@ def text_dataset_from_directory(
     return folder.datasets(load, batch_size)
 
 
+@reworded
 def audio_dataset_from_directory(
     directory, labels="inferred", label_mode="int", class_names=None, batch_size=32,
     sampling_rate=None, output_sequence_length=None, ragged=False, shuffle=True, seed=None,

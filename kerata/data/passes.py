@@ -1,5 +1,6 @@
 """What a data set is read by: passes over its elements, its length, what its elements are like."""
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from kerata.data import elements, steps, streams
 from kerata.data.iterating import DatasetIterator
 from kerata.data.sources import INFINITE, UNKNOWN, Sources
-from kerata.engine.errors import positive_int
+from kerata.engine.errors import positive_int, reword, reworded
 
 
 class Passes(Sources):
@@ -24,7 +25,7 @@ class Passes(Sources):
     def as_numpy_iterator(self) -> Iterator:
         """Return an iterator over the elements as plain NumPy arrays and strings."""
         found = self.iterate(self._next_pass())
-        return (elements.map_leaves(_plain, element) for element in found)
+        return map(functools.partial(elements.map_leaves, _plain), found)
 
     def iterate(
         self, number: int, start: int = 0, transform: Callable | None = None
@@ -45,6 +46,9 @@ class Passes(Sources):
         iterator = streams.open_iterator(pipeline)
         try:
             yield from iterator
+        except Exception as error:
+            reword(error)
+            raise
         finally:
             iterator.close()
 
@@ -67,6 +71,7 @@ class Passes(Sources):
         return True
 
     @property
+    @reworded
     def element_spec(self):
         """`TensorSpec`s of an element, as the first one is; None where batches may differ."""
         if self._spec is None:

@@ -9,7 +9,7 @@ import grain
 import numpy as np
 
 from kerata.data import elements, nodes, streams
-from kerata.engine.errors import argument_error
+from kerata.engine.errors import argument_error, reworded
 
 # Numbers of elements that are none, as in TensorFlow.
 INFINITE = -1
@@ -130,6 +130,7 @@ class Sources:
         return found.shuffle(len(names), seed) if shuffle else found
 
     @classmethod
+    @reworded
     def from_csv(
         cls, filename, label: str | None = None, columns=None, missing="error", delimiter=","
     ) -> Self:

@@ -103,6 +103,8 @@ def reworded(function: Callable[P, R]) -> Callable[P, R]:
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
+        except StopIteration:  # no error, and often raised
+            raise
         except Exception as error:
             reword(error)
             raise

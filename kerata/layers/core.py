@@ -368,7 +368,7 @@ class Lambda(Layer):
         except TypeError as error:
             raise NotImplementedError(
                 f"Lambda {self.name!r} cannot be written into a config: {error}"
-            ) from error
+            ) from None
 
     def compute_output_shape(self, input_shape):
         if self._output_shape is None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from kerata.engine import tree
+from kerata.engine.errors import reworded
 from kerata.engine.symbolic import KerasTensor
 from kerata.layers.input_layer import Input
 from kerata.layers.layer import Layer
@@ -11,6 +12,7 @@ from kerata.models.model import Model
 from kerata.models.sequential import Sequential
 
 
+@reworded
 def clone_model(
     model,
     input_tensors=None,

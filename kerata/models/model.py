@@ -356,6 +356,7 @@ class Model(Trainer, Layer):
         formats = ("tf_saved_model", "onnx", "openvino", "litert", "torch")
         raise foreign_format("export()", one_of("format", format, formats, self))
 
+    @reworded
     def to_json(self, **kwargs) -> str:
         """Return the architecture as JSON text; see `kerata.models.model_from_json`.
 

@@ -157,9 +157,8 @@ def _config_text(model) -> str:
                 config = serialize(model)
         return json.dumps(config)
     except NotImplementedError as error:
-        raise NotImplementedError(
-            f"{error}\nOr save the weights alone, with save_weights()."
-        ) from error
+        error.add_note("Or save the weights alone, with save_weights().")
+        raise
 
 
 def _assets(model) -> Iterator[tuple[str, bytes]]:

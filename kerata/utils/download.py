@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from typing import IO
 
-from kerata.engine.errors import argument_error, one_of
+from kerata.engine.errors import argument_error, one_of, reworded
 from kerata.utils.archives import extract_archive
 from kerata.utils.progbar import Progbar, is_live, print_message
 
@@ -29,6 +29,7 @@ _BLOCK = 2**18
 _HASHES = {32: "md5", 64: "sha256"}
 
 
+@reworded
 def get_file(
     fname=None,
     origin=None,
@@ -247,11 +248,19 @@ def _fetch(origin: str, part: str, trusted: bool) -> None:
                 if isinstance(error, OSError) and not isinstance(error, urllib.error.URLError):
                     raise
                 raise ConnectionError(
-                    f"The file could not be downloaded: {error}\nReceived: origin={origin!r}\n"
+                    f"The file could not be downloaded: {_told(error)}.\nReceived: origin={origin!r}\n"
                     "Check the address and the connection; or fetch the file elsewhere, and put "
                     f"it at {_final(part)!r}."
-                ) from error
+                ) from None
             time.sleep(_PAUSE * 2**failures)
+
+
+def _told(error: Exception) -> str:
+    """Return why a transfer failed, in plain words."""
+    if isinstance(error, urllib.error.HTTPError):
+        return str(error)
+    reason = getattr(error, "reason", error)
+    return getattr(reason, "strerror", None) or str(reason)
 
 
 def _final(part: str) -> str:

@@ -45,7 +45,7 @@ def load_img(
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         name = "the given bytes" if isinstance(path, io.BytesIO) else repr(os.fsdecode(path))
         raise OSError(f"No picture can be read from {name}: it is broken or of another type.\n"
-                      f"Received: {str(error).splitlines()[0]}") from error  # fmt: skip
+                      f"Received: {str(error).splitlines()[0]}") from None  # fmt: skip
     if image.mode not in MODES[color_mode]:
         image = image.convert(MODES[color_mode][0])
     if target_size is None or image.size == (target_size[1], target_size[0]):
