@@ -347,12 +347,15 @@ class Orthogonal(RandomInitializer):
         dtype = self._dtype(dtype)
         rows, columns = math.prod(shape[:-1]), shape[-1]
         tall = (max(rows, columns), min(rows, columns))
-        q, r = jnp.linalg.qr(
-            jax.random.normal(self._random_key(), tall, jnp.promote_types(dtype, "f4"))
-        )
+        drawn = sample(jax.random.normal, self._random_key(), tall, jnp.promote_types(dtype, "f4"))
+        traced = isinstance(drawn, jax.core.Tracer)
+        # On the host nothing is compiled, and the decomposition takes less time than that.
+        np_or_jnp, drawn = (jnp, drawn) if traced else (np, np.asarray(drawn))
+        q, r = np_or_jnp.linalg.qr(drawn)
         # The sign of r's diagonal makes the distribution uniform over orthogonal matrices.
-        q = q * jnp.sign(jnp.diag(r))
-        return self.gain * jnp.reshape(q.T if rows < columns else q, shape).astype(dtype)
+        q = q * np_or_jnp.sign(np_or_jnp.diag(r))
+        q = (self.gain * (q.T if rows < columns else q)).reshape(shape).astype(dtype)
+        return q if traced else jax.device_put(q)
 
 
 class STFT(Initializer):
