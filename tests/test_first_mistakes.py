@@ -109,3 +109,54 @@ def test_pictures_that_cannot_be_read_are_named_shortly(tmp_path):
         (tmp_path / folder / "broken.png").write_text("no picture")
     data = kerata.utils.image_dataset_from_directory(tmp_path, verbose=False, image_size=(4, 4))
     assert _frames(lambda: list(data), OSError) == ["load_img"]
+
+
+def _compiled(last, loss):
+    model = kerata.Sequential([kerata.Input((8, 8, 1)), *last])
+    model.compile("sgd", loss)
+    return model
+
+
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "categorical_crossentropy"])
+def test_places_that_are_left_before_the_last_layer(loss):
+    x, y = np.ones((2, 8, 8, 1)), np.array([0, 1])
+    model = _compiled([layers.Conv2D(2, 3), layers.Dense(3, activation="softmax")], loss)
+    with pytest.raises(ValueError, match=r"\nFor one target a sample: put .*Pooling2D"):
+        model.fit(x, y, verbose=0)
+    recurrent = [layers.Reshape((8, 8)), layers.LSTM(2, return_sequences=True), layers.Dense(1)]
+    with pytest.raises(ValueError, match=r"GlobalAveragePooling1D.*return_sequences=True"):
+        _compiled(recurrent, "mse").fit(x, y, verbose=0)
+    # Targets for each place, of another number of features: nothing is to be flattened.
+    with pytest.raises(ValueError, match="Check the units"):
+        _compiled(recurrent, "mse").fit(x, np.ones((2, 8, 3)), verbose=0)
+
+
+COMPILE = {
+    "metric as loss": (("sgd", "sparse_categorical_accuracy"), r"is a metric.*\n.*\n.*metrics="),
+    "accuracy": (("sgd", "accuracy"), "'accuracy' is a metric"),
+    "metric object": (("sgd", [kerata.metrics.AUC]), "AUC is a metric"),
+    "metric function": (("sgd", kerata.metrics.binary_accuracy), "binary_accuracy is a metric"),
+    "optimizer as loss": (
+        ("mse", "sgd"),
+        r"an optimizer.*\n.*\n.*compile\(optimizer, loss",
+    ),
+    "metrics third": (("sgd", "mse", ["accuracy"]), r"the third argument.*\n.*\n.*metrics=\["),
+    "metric objects third": (("sgd", "mse", kerata.metrics.AUC), "the third argument"),
+    "loss as metric": (("sgd", "mse", None, ["huber"]), r"a loss.*\n.*\n.*kerata\.losses\.huber"),
+}
+
+
+@pytest.mark.parametrize("case", COMPILE)
+def test_what_is_given_in_the_place_of_another(case):
+    arguments, words = COMPILE[case]
+    with pytest.raises(ValueError, match=words):
+        kerata.Sequential([layers.Dense(1)]).compile(*arguments)
+
+
+def test_a_layer_that_is_made_in_call():
+    class Net(kerata.Model):
+        def call(self, inputs):
+            return layers.Dense(1)(inputs)
+
+    with pytest.raises(kerata.engine.errors.StateError, match="in `call` belongs in `__init__`"):
+        Net().predict(X, verbose=0)

@@ -168,7 +168,8 @@ class _Program:
         else:
             raise StateError(
                 f"{self.owner.__name__!r} makes new variables each time that it is traced.\n"
-                "Make them once: outside, or under `if` on whether they are there."
+                "Make them once: outside, or under `if` on whether they are there; a layer that is "
+                "made in `call` belongs in `__init__`."
             )
         for variable, value in zip(self.written, new):
             if isinstance(value, jax.core.Tracer):  # inside a plain JAX transformation

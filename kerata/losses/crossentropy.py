@@ -10,7 +10,7 @@ from kerata.engine.dtypes import as_float
 from kerata.engine.errors import argument_error, probability
 from kerata.engine.op import op
 from kerata.losses.loss import loss_class
-from kerata.losses.regression import aligned, shape_message
+from kerata.losses.regression import aligned, places_hint, shape_message
 
 
 def _probabilities(p):
@@ -264,6 +264,8 @@ def sparse_shape_message(name: str, true_shape, pred_shape, expected) -> str:
     )
     if tuple(true_shape) == tuple(pred_shape):
         message += "\nIf y_true holds one-hot vectors, use the loss categorical_crossentropy."
+    elif hint := places_hint(true_shape, pred_shape):
+        message += f"\n{hint}"
     return message
 
 

@@ -33,10 +33,27 @@ def aligned(y_true, y_pred, name: str):
 
 def shape_message(name: str, true_shape, pred_shape) -> str:
     """Return the message for targets and predictions of different shapes."""
+    hint = "Check the units of the model's last layer, or reshape the targets."
     return (
         f"{name}: y_true and y_pred must have the same shape.\n"
         f"Received: y_true of shape {tuple(true_shape)}, y_pred of shape {tuple(pred_shape)}\n"
-        "Check the units of the model's last layer, or reshape the targets."
+        f"{places_hint(true_shape, pred_shape) or hint}"
+    )
+
+
+def places_hint(true_shape, pred_shape) -> str:
+    """Return what to do where a model predicts for each place of samples that have one target."""
+    axes = len(pred_shape) - 2
+    if (
+        not 1 <= axes <= 3
+        or len(true_shape) > 2
+        or tuple(true_shape[1:2]) == tuple(pred_shape[1:2])
+    ):
+        return ""
+    last = ", or leave out the last return_sequences=True" if axes == 1 else ""
+    return (
+        "For one target a sample: put Flatten() or "
+        f"GlobalAveragePooling{axes}D() before the last Dense layer{last}."
     )
 
 

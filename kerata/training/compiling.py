@@ -6,6 +6,7 @@ from kerata import optimizers
 from kerata.engine import tree
 from kerata.engine.configurable import deserialize, serialize
 from kerata.engine.errors import positive_int, reworded, warn
+from kerata.training.mistaken import refuse_metrics_as_weights
 from kerata.training.objectives import CompiledLoss, CompiledMetrics, LossTracker
 
 
@@ -16,6 +17,7 @@ class Compiled:
         self.arguments = arguments
         self.output_names = output_names
         loss, metrics = arguments["loss"], arguments["metrics"]
+        refuse_metrics_as_weights(arguments["loss_weights"])
         weighted = arguments["weighted_metrics"]
         self.loss = None if loss is None else CompiledLoss(loss, arguments["loss_weights"])
         self.metrics = (

@@ -15,6 +15,7 @@ from kerata.engine.registry import public_name
 from kerata.losses.checks import activation_mismatch, check_targets
 from kerata.losses.loss import FunctionLoss
 from kerata.losses.weighting import same_rank
+from kerata.training.mistaken import refuse_loss, refuse_metric
 from kerata.training.outputs import OutputMap
 
 
@@ -443,6 +444,7 @@ def as_loss(identifier):
         wrapped.integer_targets = True
         wrapped.original = _crossentropy
         return wrapped
+    refuse_metric(identifier)
     found = losses.get(identifier)
     if isinstance(found, losses.Loss):
         return found
@@ -549,6 +551,7 @@ def _checked_metrics(argument: str, value):
     def look_up(item):
         if isinstance(item, str) and item in _SHORT:
             return item
+        refuse_loss(item)
         metrics.get(item)
         return item
 

@@ -248,7 +248,8 @@ def _fetch(origin: str, part: str, trusted: bool) -> None:
                 if isinstance(error, OSError) and not isinstance(error, urllib.error.URLError):
                     raise
                 raise ConnectionError(
-                    f"The file could not be downloaded: {_told(error)}.\nReceived: origin={origin!r}\n"
+                    f"The file could not be downloaded: {_told(error)}.\n"
+                    f"Received: origin={origin!r}\n"
                     "Check the address and the connection; or fetch the file elsewhere, and put "
                     f"it at {_final(part)!r}."
                 ) from None
