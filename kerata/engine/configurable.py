@@ -321,7 +321,8 @@ def deserialize(config, custom_objects: Mapping | None = None, safe_mode: bool =
         config: plain data.
         custom_objects: dict from name to class or function.
         safe_mode: accepted for compatibility: code in a config is never run.
-        **kwargs: `module_objects`, a dict in which `config` may be a name, as in Keras 2.
+        **kwargs: `module_objects`, a dict in which `config` may be a name, or name a class, as in
+            Keras 2; `printable_module_name`, accepted for compatibility.
 
     Raises:
         ValueError: if a class or function is unknown.
@@ -331,11 +332,16 @@ def deserialize(config, custom_objects: Mapping | None = None, safe_mode: bool =
     if custom_objects:
         with CustomObjectScope(custom_objects):
             return deserialize(config, safe_mode=safe_mode, **kwargs)
-    module_objects = kwargs.pop("module_objects", None)
+    module_objects = kwargs.pop("module_objects", None) or {}
+    kwargs.pop("printable_module_name", None)
     if kwargs:
         raise TypeError(f"deserialize_keras_object() has no arguments {sorted(kwargs)}.")
     if isinstance(config, str) and module_objects:
-        return registry.get_registered_object(config, None, module_objects) or config
+        found = registry.custom_object(config)
+        if found is not None:
+            return found
+        found = module_objects.get(config, config)
+        return found() if isinstance(found, type) else found
     if type(config) in (list, tuple):
         return type(config)(deserialize(x, safe_mode=safe_mode) for x in config)
     if not isinstance(config, Mapping):
@@ -351,7 +357,8 @@ def deserialize(config, custom_objects: Mapping | None = None, safe_mode: bool =
         return _find_function(inner, config.get("registered_name"))
     if not isinstance(inner, Mapping):
         raise TypeError(f"The config of {name!r} must be a dict.\nReceived: {type(inner).__name__}")
-    cls = find_class(config)
+    local = module_objects.get(name)
+    cls = local if isinstance(local, type) else find_class(config)
     return _make(cls, config, dict(inner), safe_mode)
 
 

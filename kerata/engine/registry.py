@@ -11,6 +11,7 @@ import importlib
 import inspect
 import threading
 import types
+import weakref
 from collections.abc import Callable, Mapping
 
 from kerata.engine.errors import unknown_name
@@ -34,7 +35,7 @@ _HELPERS = tuple(
 _public: dict[tuple[str, str], object] = {}
 _public_names: dict[int, tuple[str, str]] = {}
 _custom: dict[str, object] = {}
-_custom_names: dict[int, str] = {}
+_custom_names: dict[int, tuple[weakref.ref, str]] = {}
 _local = threading.local()
 
 
@@ -167,7 +168,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
             )
         registered = f"{package}>{name if name is not None else thing.__name__}"
         _custom[registered] = thing
-        _custom_names[id(thing)] = registered
+        _custom_names[id(thing)] = weakref.ref(thing), registered
         return thing
 
     return decorator
@@ -175,9 +176,9 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
 def get_registered_name(obj) -> str:
     """Return the name that a class or function was registered under, else its own name."""
-    name = _custom_names.get(id(obj))
+    thing, name = _custom_names.get(id(obj), (None, ""))
     # An id may belong to another object by now.
-    return name if name is not None and _custom.get(name) is obj else obj.__name__
+    return name if thing is not None and thing() is obj else obj.__name__
 
 
 def get_registered_object(name, custom_objects=None, module_objects=None):

@@ -36,6 +36,8 @@ class Building:
             *input_shapes: shape of the inputs, or a structure of shapes.
             **named_shapes: shapes of several arguments of `call`, named `ARGUMENT_shape`.
         """
+        if type(self).build is not Building.build:
+            return  # `super().build()` in a layer that builds itself
         if not any(not layer.built for layer in self._flatten_layers(include_self=False)):
             return
         names = calling.call_signature(type(self).call).names

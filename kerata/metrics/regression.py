@@ -7,6 +7,7 @@ from kerata.engine import settings
 from kerata.engine.errors import non_negative_int, one_of
 from kerata.engine.op import op
 from kerata.losses.regression import aligned, unit
+from kerata.losses.weighting import same_rank
 from kerata.metrics.metric import Metric
 from kerata.metrics.reduction import Mean, metric_class
 
@@ -186,14 +187,14 @@ class R2Score(Metric):
         """Add a batch.
 
         Args:
-            y_true: targets, `(batch, outputs)`.
+            y_true: targets, `(batch, outputs)`; `(batch,)` will do for one output.
             y_pred: predictions of the same shape.
             sample_weight: weights of the samples, `(batch,)`.
 
         Raises:
             ValueError: if the shapes do not fit.
         """
-        y_true, y_pred = jnp.asarray(y_true, self.dtype), jnp.asarray(y_pred, self.dtype)
+        y_true, y_pred = same_rank(jnp.asarray(y_true, self.dtype), jnp.asarray(y_pred, self.dtype))
         check_matrices(self, y_true, y_pred)
         if not self._built:
             self._build(y_true.shape[1])
