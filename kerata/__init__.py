@@ -57,12 +57,49 @@ def __getattr__(name: str) -> Any:
         value = getattr(home, name)
         globals()[name] = value
         return value
-    from kerata.engine.errors import nearest
-
-    close = nearest(name, __all__, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    hint = "" if name.startswith("_") else _hint(name)
     # Without `name`, Python does not add a suggestion of its own.
     raise AttributeError(f"module 'kerata' has no attribute {name!r}.{hint}", name=None)
+
+
+# What TensorFlow and older versions of Keras had at the top level.
+_ELSEWHERE = {
+    "GradientTape": "kerata.value_and_grad(function, variables)",
+    "function": "kerata.jit",
+    "Session": "kerata.jit",
+    "Tensor": "jax.Array",
+    "placeholder": "kerata.Input",
+    "constant": "kerata.ops.convert_to_tensor",
+    "newaxis": "None, as in x[None]",
+    "gather": "kerata.ops.take",
+    "concat": "kerata.ops.concatenate",
+    "clip_by_value": "kerata.ops.clip",
+    "keras": "kerata itself",
+    "nn": "kerata.ops",
+    "math": "kerata.ops",
+    "image": "kerata.ops.image",
+    "linalg": "kerata.ops.linalg",
+    "signal": "kerata.ops",
+    "train": "kerata.optimizers",
+    "distribute": "kerata.distribution",
+}
+
+
+def _hint(name: str) -> str:
+    """Return what may be meant by a name that there is not."""
+    if name in _ELSEWHERE:
+        return f" In its place there is {_ELSEWHERE[name]}."
+    from kerata.engine.dtypes import ALLOWED
+    from kerata.engine.errors import nearest
+
+    if name in ALLOWED:
+        return f" A dtype is a string: {name!r}."
+    for room in "layers ops optimizers losses metrics utils models saving callbacks random".split():
+        for known in (name, name.removeprefix("reduce_")):
+            if callable(getattr(importlib.import_module(f"kerata.{room}"), known, None)):
+                return f" Did you mean kerata.{room}.{known}?"
+    close = nearest(name, __all__, n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def __dir__() -> list[str]:

@@ -153,6 +153,11 @@ def test_what_is_given_in_the_place_of_another(case):
         kerata.Sequential([layers.Dense(1)]).compile(*arguments)
 
 
+def test_errors_are_losses_and_metrics():
+    for loss in ("mse", kerata.metrics.MeanSquaredError, kerata.losses.mean_squared_error):
+        kerata.Sequential([layers.Dense(1)]).compile("sgd", loss)
+
+
 def test_a_layer_that_is_made_in_call():
     class Net(kerata.Model):
         def call(self, inputs):
@@ -160,3 +165,30 @@ def test_a_layer_that_is_made_in_call():
 
     with pytest.raises(kerata.engine.errors.StateError, match="in `call` belongs in `__init__`"):
         Net().predict(X, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("GradientTape", "kerata.value_and_grad"),
+        ("function", "kerata.jit"),
+        ("Tensor", "jax.Array"),
+        ("placeholder", "kerata.Input"),
+        ("Dense", "kerata.layers.Dense"),
+        ("reduce_mean", "kerata.ops.mean"),
+        ("float32", "a string: 'float32'"),
+        ("layer", "'Layer'"),
+    ],
+)
+def test_names_of_tensorflow_and_of_other_rooms(name, instead):
+    with pytest.raises(AttributeError, match=instead):
+        getattr(kerata, name)
+
+
+def test_a_batch_size_beside_batches():
+    data = kerata.data.Dataset.from_tensor_slices((X, Y)).batch(2)
+    for call in (_linear().fit, _linear().evaluate, _linear().predict):
+        with pytest.warns(UserWarning, match=r"no effect.*a Dataset.*\n.*=8\n.*rebatch") as caught:
+            call(data, batch_size=8, verbose=0)
+        assert [w.filename for w in caught] == [__file__]
+    _linear().fit(X, Y, batch_size=2, validation_data=data, verbose=0)  # it is for `x`

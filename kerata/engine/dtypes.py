@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kerata.engine import settings
+from kerata.engine.errors import unknown_name
 
 BOOL = ("bool",)
 INTS = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64")
@@ -60,7 +61,7 @@ def standardize_dtype(dtype) -> str:
     if name == "bool_":
         return "bool"
     if name not in ALLOWED:
-        raise ValueError(f"There is no such dtype. Received: dtype={dtype!r}")
+        raise unknown_name("dtype", dtype, ALLOWED)
     return name
 
 

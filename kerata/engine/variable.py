@@ -1,5 +1,6 @@
 """Variable: a named, mutable array."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -274,6 +275,12 @@ class Variable:
         return iter(self.value)
 
     def __bool__(self):
+        if math.prod(self._shape) != 1:
+            raise TypeError(
+                "A Variable of several elements is neither true nor false.\n"
+                f"Received: {self.path!r} of shape {self._shape}\n"
+                "Ask about one: bool(kerata.ops.any(variable)), or all; or `is not None`."
+            )
         return bool(self.value)
 
     def __float__(self):

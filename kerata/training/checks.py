@@ -209,6 +209,15 @@ def endless(method, argument) -> ValueError:
     )
 
 
+def warn_of_batch_size(batch_size) -> None:
+    """Warn the caller of `fit`, `evaluate` or `predict` that a data set makes its own batches."""
+    warn(
+        "`batch_size` has no effect: `x`, a Dataset, yields batches itself.\n"
+        f"Received: batch_size={batch_size}\n"
+        f"Make them so large: x.batch({batch_size}), or x.rebatch({batch_size})."
+    )
+
+
 def warn_ran_out(epoch, epochs, stream) -> None:
     """Warn the caller of `fit` that there were too few batches for all epochs."""
     source = type(getattr(stream.feed, "source", stream.feed)).__name__

@@ -349,6 +349,7 @@ def make_feed(
     class_weight=None,
     seed=(0,),
     text=False,
+    if_arrays=False,
 ) -> Feed:
     """Return the feed for what a user gave to `fit`, `evaluate` or `predict`.
 
@@ -361,6 +362,7 @@ def make_feed(
         class_weight: dict from class index to weight, or None.
         seed: integers that the order follows from.
         text: whether `x` may hold text.
+        if_arrays: whether `batch_size` is meant in case that there are arrays.
 
     Raises:
         ValueError, TypeError: if the data cannot be what it has to be; see `checks`.
@@ -384,6 +386,8 @@ def make_feed(
                 "Let each batch be (x, y) or (x, y, sample_weight)."
             )
     if hasattr(x, "iterate") and hasattr(x, "next_pass"):
+        if batch_size is not None and not if_arrays:
+            checks.warn_of_batch_size(batch_size)
         return DatasetFeed(x, class_weights=class_weights)
     if isinstance(x, PyDataset):
         return PyDatasetFeed(x, shuffle=shuffle, seed=seed, class_weights=class_weights)

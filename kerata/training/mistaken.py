@@ -16,31 +16,37 @@ def refuse_metric(identifier) -> None:
     Raises:
         ValueError: if it is.
     """
-    is_name = isinstance(identifier, str)
-    name = identifier if is_name else getattr(identifier, "__name__", "")
-    is_metric = (
-        isinstance(identifier, metrics.Metric)
-        or (isinstance(identifier, type) and issubclass(identifier, metrics.Metric))
-        or (is_name and not _is_known(losses.get, name)
-            and (name in _ACCURACIES or _is_known(metrics.get, name)))
-        # It has no gradient.
-        or (name.endswith("_accuracy") and bool(public_name(identifier)))
-    )  # fmt: skip
-    if is_metric:
-        shown = repr(name) if is_name else name or type(identifier).__name__
+    name = _metric_name(identifier)
+    if name and not _is_known(losses.get, name):  # of errors there are both
+        shown = repr(name) if isinstance(identifier, str) else name
         raise ValueError(
             f"`loss` must be a loss, which can be minimized, and {shown} is a metric.\n"
             f"Received: loss={shown}\nGive it as metrics=[...], beside a loss such as "
             "'sparse_categorical_crossentropy' for class numbers, or 'mse' for numbers."
         )
     if isinstance(identifier, optimizers.Optimizer) or (
-        is_name and not _is_known(losses.get, name) and _is_known(optimizers.get, name)
+        isinstance(identifier, str)
+        and not _is_known(losses.get, identifier)
+        and _is_known(optimizers.get, identifier)
     ):
         raise ValueError(
             "`loss` must be a loss, and this is an optimizer.\n"
             f"Received: loss={short(identifier)}\nThe optimizer comes first: "
             "compile(optimizer, loss)."
         )
+
+
+def _metric_name(identifier) -> str | None:
+    """Return the name of a metric that is given by name, as an object, class or function."""
+    if isinstance(identifier, str):
+        known = identifier in _ACCURACIES or _is_known(metrics.get, identifier)
+        return identifier if known else None
+    kind = identifier if isinstance(identifier, type) else type(identifier)
+    if issubclass(kind, metrics.Metric):
+        return kind.__name__
+    name = getattr(identifier, "__name__", "")
+    # Only what cannot be minimized; the others are losses.
+    return name if name.endswith("_accuracy") and public_name(identifier) else None
 
 
 def refuse_loss(identifier) -> None:

@@ -237,7 +237,7 @@ class Trainer(Stepping):
             x, y, sample_weight = data, None, None
             if isinstance(data, (tuple, list)):
                 x, y, sample_weight = unpack_x_y_sample_weight(data)
-            feed = self._feed(x, y, sample_weight, batch_size=batch_size)
+            feed = self._feed(x, y, sample_weight, batch_size=batch_size, if_arrays=True)
             if feed.infinite and limit is None:
                 raise checks.endless("fit", "validation_steps")
             stream = Stream(feed)

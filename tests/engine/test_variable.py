@@ -12,6 +12,12 @@ import kerata
 from kerata.engine.errors import StateError
 
 
+def test_several_elements_are_neither_true_nor_false():
+    assert bool(kerata.Variable([[1.0]])) and not bool(kerata.Variable(0))
+    with pytest.raises(TypeError, match=r"neither true nor false.*\n.*shape \(2,\)\n.*any"):
+        bool(kerata.Variable([1.0, 0.0]))
+
+
 def test_starts_from_an_array_a_number_or_an_initializer():
     assert kerata.Variable(np.ones((2, 3))).shape == (2, 3)
     assert kerata.Variable(1.5).dtype == "float32"
