@@ -1,5 +1,6 @@
 """Distiller: a model that trains a student to imitate a teacher."""
 
+import functools
 import weakref
 
 import jax
@@ -110,8 +111,9 @@ class Distiller(Model):
         outputs, features = self._run("student", inputs, training)
         if features:
             first = tree.flatten(outputs)[0]
-            key = id(first)
-            _features[key] = (weakref.ref(first, lambda _: _features.pop(key, None)), features)
+            # At exit, an output may outlive the names of this module.
+            forget = functools.partial(_forget, _features, id(first))
+            _features[id(first)] = weakref.ref(first, forget), features
         return outputs
 
     def _run(self, which, inputs, training) -> tuple:
@@ -161,6 +163,10 @@ class Distiller(Model):
             loss.validate_outputs(*found)
             total = total + factor * loss.compute_loss(*found)
         return total
+
+
+def _forget(features: dict, key: int, _) -> None:
+    features.pop(key, None)
 
 
 def _extractor(model, names) -> Functional:

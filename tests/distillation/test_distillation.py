@@ -176,3 +176,10 @@ def test_what_does_not_go_together():
     with pytest.raises(ValueError, match="The outputs of teacher .* must have the same shapes"):
         Distiller(teacher, other, LogitsDistillation())
     assert teacher.trainable, "nothing is frozen where something is wrong"
+
+
+def test_outputs_may_outlive_the_module(monkeypatch):
+    model = distiller(kerata, [FEATURES])
+    outputs = model(X)
+    monkeypatch.setattr("kerata.distillation.distiller._features", None)  # as at exit
+    del outputs  # what is raised in this is a warning, and so an error
