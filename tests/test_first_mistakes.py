@@ -1,8 +1,10 @@
 """What those meet who are new to kerata: mistakes that everyone makes, and what is said of them."""
 
+import pathlib
 import traceback
 
 import numpy as np
+import pandas
 import pytest
 
 import kerata
@@ -192,3 +194,55 @@ def test_a_batch_size_beside_batches():
             call(data, batch_size=8, verbose=0)
         assert [w.filename for w in caught] == [__file__]
     _linear().fit(X, Y, batch_size=2, validation_data=data, verbose=0)  # it is for `x`
+
+
+def _classifier(units, loss):
+    model = kerata.Sequential([kerata.Input((2,)), layers.Dense(units, activation="softmax")])
+    model.compile("sgd", loss)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "words"),
+    [
+        (X, ["cat", "dog"] * 2, r"np\.unique\(y, return_inverse=True\)"),
+        (X, np.array(["cat", "dog"] * 2), r"np\.unique\(y, return_inverse=True\)"),
+        (list(X), list(Y[:, 0]), r"for one array: np\.array\(y\)"),
+        (X.astype(object), Y, r"x\.astype\('float32'\)"),
+        (X, np.array([[1], [1, 2]] * 2, object), "different lengths"),
+        (pathlib.Path("data.csv"), Y, "`x` must be an array"),
+    ],
+    ids=["list of names", "array of names", "numbers", "objects", "lists", "path"],
+)
+def test_data_that_is_not_ready(x, y, words):
+    with pytest.raises(ValueError, match=words):
+        _linear().fit(x, y, verbose=0)
+
+
+def test_units_and_losses_that_do_not_go_together():
+    labels = np.array([0, 1, 0, 1])
+    for loss in ("categorical_crossentropy", "sparse_categorical_crossentropy"):
+        with pytest.warns(UserWarning, match="softmax"):
+            model = _classifier(1, loss)
+        with pytest.raises(ValueError, match="one unit: the loss binary_crossentropy"):
+            with pytest.warns(UserWarning, match="softmax"):
+                model.fit(X, labels, verbose=0)
+    with pytest.raises(ValueError, match="last layer 1 unit, not 3; for class numbers.*sparse"):
+        _classifier(3, "mse").fit(X, labels, verbose=0)
+
+
+def test_tables_of_pandas():
+    numbers = {"a": pandas.array([1, None, 2, 3], "Int64"), "b": [True, False] * 2}
+    frame = pandas.DataFrame(numbers).fillna(0)
+    assert _linear().predict(frame, verbose=0).shape == (4, 1)
+    frame["b"] = ["x", "y"] * 2
+    with pytest.raises(ValueError, match=r"columns \['b'\] do not.*\n.*'x'\n.*FeatureSpace"):
+        _linear().predict(frame, verbose=0)
+
+
+def test_what_is_taken_for_something_else():
+    with pytest.raises(TypeError, match=r"history\.history\['loss'\]"):
+        _linear().fit(X, Y, verbose=0)["loss"]
+    with pytest.raises(TypeError, match="LambdaCallback"):
+        _linear().fit(X, Y, callbacks=[print], verbose=0)
+    assert _frames(lambda: _linear().fit(X, Y, class_weight="balanced", verbose=0)) == ["__init__"]

@@ -139,7 +139,9 @@ def _check_class_numbers(function, arguments, y_true, shape, name):
         f"{_of(name)}{function.__name__}: class numbers must be between 0 and {classes - 1}, "
         f"since y_pred has {classes} classes.\nReceived: {high if low >= 0 else low} in y_true"
     )
-    if low == 1 and high == classes:
+    if classes == 1:
+        message += "\nFor two classes and one unit: the loss binary_crossentropy with a sigmoid."
+    elif low == 1 and high == classes:
         message += "\nThe classes seem to be counted from 1: subtract 1 from them."
     elif low < 0 and arguments.get("ignore_class") is None:
         message += f"\nTo leave these samples out, give the loss ignore_class={low}."

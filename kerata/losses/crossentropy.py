@@ -41,6 +41,12 @@ def _same_shape(y_true, y_pred, name: str, axis=None):
 
 def class_numbers_message(name: str, true_shape, pred_shape, axis=-1) -> str:
     """Return the message for class numbers where one-hot vectors belong."""
+    if pred_shape[axis] == 1:
+        hint = "For two classes and one unit: the loss binary_crossentropy, activation='sigmoid'."
+        return (
+            f"{name}: y_pred must have a number for each class.\nReceived: y_true of shape "
+            f"{tuple(true_shape)}, y_pred of shape {tuple(pred_shape)}\n{hint}"
+        )
     return (
         f"{name}: y_true must hold one-hot vectors (or probabilities), shaped like y_pred.\n"
         f"Received: y_true of shape {tuple(true_shape)}, y_pred of shape {tuple(pred_shape)}\n"

@@ -34,6 +34,11 @@ def aligned(y_true, y_pred, name: str):
 def shape_message(name: str, true_shape, pred_shape) -> str:
     """Return the message for targets and predictions of different shapes."""
     hint = "Check the units of the model's last layer, or reshape the targets."
+    if len(pred_shape) == 2 and tuple(true_shape) in (pred_shape[:1], (*pred_shape[:1], 1)):
+        hint = (
+            f"For one number a sample, give the last layer 1 unit, not {pred_shape[1]}; for class "
+            "numbers, use the loss sparse_categorical_crossentropy."
+        )
     return (
         f"{name}: y_true and y_pred must have the same shape.\n"
         f"Received: y_true of shape {tuple(true_shape)}, y_pred of shape {tuple(pred_shape)}\n"

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 
 from kerata.engine import settings
+from kerata.engine.errors import short
 from kerata.utils.numerical import unpack_x_y_sample_weight
 
 
@@ -25,7 +26,7 @@ def plain_array(leaf):
     if isinstance(leaf, (np.ndarray, jax.Array, bool, int, float, str, bytes)) or leaf is None:
         return leaf
     if is_pandas(leaf):
-        array = leaf.to_numpy()
+        array = _of_frame(leaf) if hasattr(leaf, "columns") else leaf.to_numpy()
         return array[:, None] if array.ndim == 1 else array
     for to_dense in ("toarray", "todense"):  # scipy.sparse; jax.experimental.sparse
         if hasattr(leaf, to_dense) and not hasattr(leaf, "__array__"):
@@ -35,6 +36,29 @@ def plain_array(leaf):
     if hasattr(leaf, "__array__"):
         return np.asarray(leaf)
     return leaf.numpy() if hasattr(leaf, "numpy") else leaf
+
+
+def _of_frame(frame):
+    """Return a DataFrame as an array.
+
+    Raises:
+        ValueError: if some columns hold numbers, and some do not.
+    """
+    # (columns may have one name twice)
+    kinds = [getattr(dtype, "kind", "O") for dtype in frame.dtypes]
+    others = [i for i, kind in enumerate(kinds) if kind not in "biuf"]
+    if len(others) in (0, len(kinds)):
+        array = frame.to_numpy()
+        # Numbers beside booleans, or beside missing values of pandas's own kind.
+        is_numbers = array.dtype == object and not others and len(kinds)
+        return frame.to_numpy("float64", na_value=np.nan) if is_numbers else array
+    column = frame.iloc[:, others[0]]
+    raise ValueError(
+        f"A DataFrame must hold numbers, and its columns {frame.columns[others].tolist()} do not.\n"
+        f"Received: {column.name!r} of dtype {column.dtype}, for example "
+        f"{short(column.iloc[0] if len(column) else None)}\n"
+        "Leave them out, or make them numbers; kerata.utils.FeatureSpace takes tables as they are."
+    )
 
 
 # JAX on a CPU reads NumPy arrays at such addresses where they lie, without a copy.
@@ -87,11 +111,11 @@ class ClassWeights:
     def __init__(self, weights: dict):
         try:
             pairs = sorted((int(k), float(w)) for k, w in weights.items())
-        except (AttributeError, TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError):
             raise TypeError(
                 "`class_weight` must be a dict from class index to weight, like {0: 1.0, 1: 5.0}.\n"
-                f"Received: class_weight={weights!r}"
-            ) from error
+                f"Received: class_weight={short(weights)}"
+            ) from None
         # The last entry stands for every class that is not named.
         self._classes = np.array([k for k, _ in pairs], "int64")
         self._weights = np.array([*(w for _, w in pairs), 1.0], "float32")

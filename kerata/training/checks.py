@@ -35,9 +35,13 @@ def check_lengths(x, y=None, sample_weight=None) -> int:
     lengths = {}
     for name, leaf in named_leaves(x, y, sample_weight):
         if not leaf.shape:
+            whole = name.partition("[")[0]
+            mend = "For a single sample, add an axis: np.array([value])."
+            if whole != name:
+                mend = f"A list is a structure of arrays; for one array: np.array({whole})."
             raise ValueError(
                 f"`{name}` must have samples along its first axis.\nReceived: {name}={leaf!r}, "
-                "which has no axes\nFor a single sample, add an axis: np.array([value])."
+                f"which has no axes\n{mend}"
             )
         lengths[name] = int(leaf.shape[0])
     if not lengths:
@@ -92,13 +96,7 @@ def check_leaf(name: str, leaf, text: bool = False) -> None:
         raise ValueError(
             f"`{name}` must hold numbers, not {'text' if text else 'objects'}.\n"
             f"Received: dtype={dtype}, for example {short(np.ravel(leaf)[:3])}\n"
-            + (
-                "Turn text into numbers with kerata.layers.TextVectorization, names and categories "
-                'with StringLookup; after Input((1,), dtype="string") also in the model.'
-                if text
-                else "Rows of different lengths or mixed types make such an array: pad them "
-                "(kerata.utils.pad_sequences), or convert each column."
-            )
+            + (_text_hint(name) if text else _objects_hint(name, leaf))
         )
     if kind in "mM":
         raise ValueError(
@@ -107,9 +105,34 @@ def check_leaf(name: str, leaf, text: bool = False) -> None:
         )
 
 
+def _text_hint(name: str) -> str:
+    if name[0] == "y":
+        return (
+            f"Number the classes: classes, y = np.unique({name}, return_inverse=True); in a data "
+            "set, StringLookup(num_oov_indices=0) does so."
+        )
+    return (
+        "Turn text into numbers with kerata.layers.TextVectorization, names and categories "
+        'with StringLookup; after Input((1,), dtype="string") also in the model.'
+    )
+
+
+def _objects_hint(name: str, leaf) -> str:
+    try:
+        np.asarray(leaf).astype("float32")
+    except (TypeError, ValueError):
+        return (
+            "Rows of different lengths or mixed types make such an array: pad them "
+            "(kerata.utils.pad_sequences), or convert each column."
+        )
+    return f"All of them can be read as numbers: {name}.astype('float32')."
+
+
 def _leaf_hint(name: str, leaf) -> str:
     if isinstance(leaf, (str, bytes)) and name == "x":
         return "A single text goes into a list, [x]; a file must be read into an array first."
+    if isinstance(leaf, (str, bytes)) and name[0] == "y" and "[" in name:
+        return _text_hint("y")
     if "[" not in name or isinstance(leaf, (str, bytes)):
         return f"`{name}` itself, or what it holds, must be read into one first."
     name = name.partition("[")[0]

@@ -378,6 +378,12 @@ def make_feed(
             x, y, sample_weight, batch_size=batch_size or 32, shuffle=shuffle, seed=seed,
             class_weights=class_weights,
         )  # fmt: skip
+    if not isinstance(x, Iterable) and not hasattr(x, "__getitem__"):
+        raise ValueError(
+            "`x` must be an array, a structure of arrays, a kerata.utils.PyDataset or an iterable "
+            f"of batches.\nReceived: {x!r}, of type {type(x).__name__}"
+            + ("\nCall the function, if it is one that yields batches: x()." if callable(x) else "")
+        )
     for name, given in (("y", y), ("sample_weight", sample_weight)):
         if given is not None:
             raise ValueError(
@@ -391,12 +397,6 @@ def make_feed(
         return DatasetFeed(x, class_weights=class_weights)
     if isinstance(x, PyDataset):
         return PyDatasetFeed(x, shuffle=shuffle, seed=seed, class_weights=class_weights)
-    if not isinstance(x, Iterable) and not hasattr(x, "__getitem__"):
-        raise ValueError(
-            "`x` must be an array, a structure of arrays, a kerata.utils.PyDataset or an iterable "
-            f"of batches.\nReceived: {x!r}, of type {type(x).__name__}"
-            + ("\nCall the function, if it is one that yields batches: x()." if callable(x) else "")
-        )
     return IterableFeed(x, class_weights=class_weights)
 
 

@@ -351,7 +351,9 @@ def _flat(callbacks) -> Iterable:
 
 def _checked(callback):
     if isinstance(callback, type) or not hasattr(callback, "set_model"):
-        hint = f"\nMake one: {callback.__name__}(...)." if isinstance(callback, type) else ""
+        hint = f"\nMake one: {callback.__name__}(...)." if isinstance(callback, type) else (
+            "\nOf a function: LambdaCallback(on_epoch_end=function)." if callable(callback) else ""
+        )  # fmt: skip
         raise TypeError(
             "`callbacks` must hold Callback objects.\n"
             f"Received: {callback!r} of type {type(callback).__name__}{hint}"

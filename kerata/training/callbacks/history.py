@@ -29,6 +29,11 @@ class History(Callback):
         last = ", ".join(f"{name}={values[-1]!r}" for name, values in self.history.items())
         return f"<History of {len(self.epoch)} epochs, at the end {last or 'nothing'}>"
 
+    def __getitem__(self, name):
+        raise TypeError(
+            f"A History is no dict.\nReceived: [{name!r}]\nIt has one: history.history[{name!r}]"
+        )
+
     def set_state(self, state):
         self.epoch = list(state["epoch"])
         self.history = {name: list(values) for name, values in state["history"].items()}
