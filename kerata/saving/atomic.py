@@ -1,6 +1,7 @@
 """Writing files so that a crash, or a full disk, leaves the old file whole."""
 
 import contextlib
+import errno
 import os
 import stat
 import tempfile
@@ -24,6 +25,7 @@ def replacing(path) -> Iterator[BinaryIO]:
     Raises:
         FileNotFoundError: if the folder does not exist.
         IsADirectoryError: if `path` is a folder.
+        OSError: if the disk is full, or cannot be written to.
     """
     # A link stays, and what it points to is replaced.
     path = os.path.realpath(path)
@@ -38,9 +40,14 @@ def replacing(path) -> Iterator[BinaryIO]:
             os.chmod(temporary, _mode(path))
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # HDF5's words are long
+            message = (
+                "The disk is full. Nothing was written, and a file that was there is as it was"
+            )
+            raise OSError(errno.ENOSPC, message, path) from None
         raise
     _sync_folder(folder)
 

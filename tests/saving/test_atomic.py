@@ -80,7 +80,7 @@ def test_full_disk(size, tmp_path, monkeypatch):
             file.write(b"x" * size)
             raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="disk is full"):
         write()
     assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
 
