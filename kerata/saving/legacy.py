@@ -34,6 +34,8 @@ _MODULES = (
     "keras.initializers",
     "keras.regularizers",
     "keras.constraints",
+    "keras.src.applications.convnext",  # LayerScale
+    "keras.src.applications.inception_resnet_v2",  # CustomScaleLayer
 )
 _KINDS = {
     "layers": "keras.layers",

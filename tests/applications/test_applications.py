@@ -239,7 +239,7 @@ def test_a_tensor_says_how_many_channels_there_are(quick_weights):
     assert "convnext_tiny_prestem_normalization" not in [layer.name for layer in model.layers]
 
 
-def test_layers_of_the_architectures_are_saved():
+def test_layers_of_the_architectures_are_saved(tmp_path):
     for layer in (
         applications.convnext.LayerScale(0.1, 4),
         applications.inception_resnet_v2.CustomScaleLayer(0.5),
@@ -248,6 +248,9 @@ def test_layers_of_the_architectures_are_saved():
         assert config["module"].startswith("keras.src.applications.")
         again = kerata.saving.deserialize_keras_object(config)
         assert again.get_config() == layer.get_config()
+        kerata.Sequential([kerata.Input((2, 4)), layer]).save(tmp_path / "older.h5")
+        (older,) = kerata.saving.load_model(tmp_path / "older.h5").layers
+        assert older.get_config() == layer.get_config()
     scaled = applications.convnext.LayerScale(0.5, 2)(np.ones((1, 2)))
     np.testing.assert_allclose(scaled, [[0.5, 0.5]])
 
