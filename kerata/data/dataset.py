@@ -116,16 +116,19 @@ class Dataset(Passes):
                 if None. They change nothing but the time that it takes.
             deterministic: accepted for compatibility: the order is always that of the elements.
         """
+        _check_function("map_func", map_func, "map()")
         threads, seed = steps.threads_of(num_parallel_calls, "map"), make_default_seed()
 
         def make(epoch, parent):
-            function = nodes.UserFunction(map_func, "map", epoch, elements.as_element, seed)
+            function = nodes.UserFunction(map_func, "map", epoch, elements.returned, seed)
             return steps.mapped(parent, function, threads)
 
         return self._then(make)
 
     def filter(self, predicate: Callable) -> "Dataset":
         """Return the elements of which `predicate(element)` is true."""
+
+        _check_function("predicate", predicate, "filter()")
 
         def make(epoch, parent):
             test = nodes.UserFunction(predicate, "filter", epoch, bool)
@@ -484,3 +487,8 @@ class Dataset(Passes):
 def _listed(leaves) -> Dataset:
     """Return the data set of leaves that may differ in shape."""
     return Dataset.range(len(leaves)).map(lambda index: leaves[index])
+
+
+def _check_function(name, function, method) -> None:
+    if not callable(function):
+        raise argument_error(name, "be a function of an element", function, method, TypeError)

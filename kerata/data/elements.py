@@ -149,6 +149,20 @@ def as_element(x):
     return map_leaves(as_leaf, x)
 
 
+def returned(x):
+    """Return what a function made of an element, as an element.
+
+    Raises:
+        ValueError: if it is None: the element would be left out.
+    """
+    if x is None:
+        raise ValueError(
+            "A function of an element must return an element.\nReceived: None\n"
+            "Is a `return` missing? To leave elements out, use filter()."
+        )
+    return as_element(x)
+
+
 def shown(element):
     """Return an element as users get it, with leaves that answer to `.numpy()`."""
 

@@ -11,6 +11,8 @@ from kerata.data.dataset import Dataset
 from kerata.data.steps import AUTOTUNE
 from kerata.engine.errors import argument_error, one_of, warn
 
+# Names of folders that hold no class.
+_PARTS = set("train training test testing val valid validation eval dev".split())
 LABEL_MODES = ("int", "categorical", "binary", None)
 
 
@@ -31,6 +33,8 @@ class Folder:
         self, directory, kind, formats, *, labels, label_mode, class_names, shuffle, seed,
         validation_split, subset, follow_links, verbose, format="tf", on_error="raise",
     ):  # fmt: skip
+        if not isinstance(directory, (str, os.PathLike)):
+            raise argument_error("directory", "be the path of a folder", directory, kind=TypeError)
         self.directory = os.fspath(directory)
         self.kind = kind
         self.formats = formats
@@ -146,6 +150,12 @@ class Folder:
                 + (f"Did you mean the folder {inner!r}?" if _folders(inner)
                    else "Each class needs a folder of its own."),
             )  # fmt: skip
+        elif {name.lower() for name in names} <= _PARTS:
+            part = os.path.join(self.directory, names[-1])
+            warn(
+                f"The folders of {self.directory!r} are taken as classes: {names}.\n"
+                f"If they are parts of the data, load each by itself: {part!r}."
+            )
         elif empty and len(names) > len(empty):
             warn(
                 f"There are no {self.kind} files in the folders of the classes {empty[:10]}.",

@@ -212,6 +212,13 @@ class UserFunction:
         except Exception as error:
             name = getattr(self.function, "__name__", type(self.function).__name__)
             error.add_note(f"Raised by {name} in Dataset.{self.method}() for element {index}.")
+            if isinstance(error, TypeError) and "positional argument" in str(error):
+                count = len(arguments)
+                what = f"{count} arguments, the parts of a tuple" if count > 1 else "one argument"
+                error.add_note(f"It is called with {what}.")
+            if self.method == "filter" and "truth value" in str(error):
+                error.add_note("It must say one thing of an element; for parts of batches, "
+                               "unbatch() first.")  # fmt: skip
             if "read-only" in str(error):
                 error.add_note("Its arrays are the data themselves: change a .copy() of them.")
             raise

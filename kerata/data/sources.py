@@ -23,7 +23,15 @@ class Sources:
     file_paths: list = []
     broken_files: list = []
 
-    def __init__(self, make: Callable[[tuple], Any], length: int = UNKNOWN, parents: tuple = ()):
+    def __init__(
+        self, make: Callable[[tuple], Any] | None = None, length: int = UNKNOWN, parents: tuple = ()
+    ):  # fmt: skip
+        if not callable(make):
+            raise TypeError(
+                "A Dataset is made by one of its class methods.\n"
+                f"Received: Dataset({'...' if make is not None else ''})\nOf arrays: "
+                "Dataset.from_tensor_slices((x, y)); also from_generator, from_csv, from_dataframe."
+            )
         # `make(epoch)` returns the Grain data set of a pass. An epoch is a tuple of numbers: of
         # the pass, and of the repetitions in it.
         self._make = make

@@ -6,7 +6,7 @@ import os
 import numpy as np
 
 from kerata.engine import settings
-from kerata.engine.errors import argument_error, one_of, warn
+from kerata.engine.errors import argument_error, int_tuple, one_of, warn
 
 MODES = {"rgb": ("RGB",), "rgba": ("RGBA",), "grayscale": ("L", "I;16", "I")}
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
@@ -46,6 +46,8 @@ def load_img(
         name = "the given bytes" if isinstance(path, io.BytesIO) else repr(os.fsdecode(path))
         raise OSError(f"No picture can be read from {name}: it is broken or of another type.\n"
                       f"Received: {str(error).splitlines()[0]}") from None  # fmt: skip
+    if target_size is not None:
+        target_size = int_tuple("target_size", target_size, 2, "load_img()")
     if image.mode not in MODES[color_mode]:
         image = image.convert(MODES[color_mode][0])
     if target_size is None or image.size == (target_size[1], target_size[0]):
@@ -75,6 +77,11 @@ def img_to_array(img, data_format=None, dtype=None) -> np.ndarray:
     Raises:
         ValueError: if it is no picture.
     """
+    if isinstance(img, (str, os.PathLike)):
+        raise TypeError(
+            "img_to_array() takes a picture, not the path of one.\n"
+            f"Received: img={img!r}\nRead it: img_to_array(load_img(path))."
+        )
     array = np.asarray(img, dtype=dtype or settings.floatx())
     if array.ndim not in (2, 3):
         raise argument_error("img", "have two or three axes", array.shape, "img_to_array()")
