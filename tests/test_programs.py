@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import kerata
-from kerata import layers
+from kerata import layers, ops
 
 
 def register(cls):
@@ -72,3 +72,50 @@ def test_r2_score_takes_a_vector_beside_a_column(shapes):
     values = np.arange(4.0)
     metric.update_state(*(values.reshape(shape) for shape in shapes))
     assert float(metric.result()) == 1.0
+
+
+def test_a_normalization_may_be_made_to_take_several_tensors():
+    class First(layers.LayerNormalization):
+        def build(self, shapes):
+            super().build(shapes[0])
+
+        def call(self, inputs):
+            return super().call(inputs[0])
+
+    assert First()([np.ones((2, 3)), np.ones((2, 5))]).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda n: ops.zeros((n, n)), (4, 4)),
+        (lambda n: ops.eye(n), (4, 4)),
+        (lambda n: ops.one_hot([1], n), (1, 4)),
+        (lambda n: ops.broadcast_to(ops.ones(2), (n, 2)), (4, 2)),
+        (lambda n: kerata.random.normal((n,)), (4,)),
+        (lambda n: kerata.Variable(ops.zeros((n, 1))), (4, 1)),
+    ],
+    ids=["zeros", "eye", "one_hot", "broadcast_to", "normal", "Variable"],
+)
+def test_sizes_may_be_computed(make, shape):
+    count = ops.max(ops.array([1, 3])) + 1
+    assert make(count).shape == shape
+
+
+def test_sizes_that_are_not_known_yet_are_refused():
+    with pytest.raises(ValueError, match="must be an integer"):
+        kerata.jit(lambda n: ops.zeros((n, 2)))(ops.array(3))
+
+
+def test_a_step_of_its_own_may_update_the_tracker_of_the_loss():
+    class Doubled(kerata.Sequential):
+        def train_step(self, data):
+            loss = 2 * self.compute_loss(*data, y_pred=self(data[0]))
+            self._loss_tracker.update_state(loss)
+            return {m.name: m.result() for m in self.metrics}
+
+    model = Doubled([layers.Dense(1, kernel_initializer="zeros")])
+    assert not hasattr(model, "_loss_tracker")
+    model.compile("sgd", "mse")
+    history = model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
+    assert history.history["loss"] == [2.0]

@@ -14,6 +14,7 @@ import contextlib
 import difflib
 import functools
 import numbers
+import operator
 import re
 import sys
 import types
@@ -294,6 +295,14 @@ def is_int(value: object) -> bool:
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
+def as_int(value):
+    """Return `value`; as an int, if it is an array of no axes with an integer that is known."""
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "__index__"):
+        with contextlib.suppress(TypeError):  # traced, or no integer
+            return operator.index(value)
+    return value
+
+
 def positive_int(name: str, value, owner=None) -> int:
     """Return `value` as an int.
 
@@ -302,6 +311,7 @@ def positive_int(name: str, value, owner=None) -> int:
     """
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    value = as_int(value)
     if not is_int(value) or value < 1:
         raise argument_error(name, "be a positive integer", value, owner)
     return int(value)
@@ -313,6 +323,7 @@ def non_negative_int(name: str, value, owner=None) -> int:
     Raises:
         ValueError: if it is not a whole number of at least 0.
     """
+    value = as_int(value)
     if not is_int(value) or value < 0:
         raise argument_error(name, "be an integer of at least 0", value, owner)
     return int(value)
@@ -342,10 +353,11 @@ def int_tuple(name: str, value, length: int, owner=None, allow_zero: bool = Fals
     """
     least = 0 if allow_zero else 1
     must = f"be an integer or a tuple of {length} integers, each at least {least}"
+    value = as_int(value)
     values = (value,) * length if is_int(value) else value
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise argument_error(name, must, value, owner)
-    values = tuple(values)
+    values = tuple(map(as_int, values))
     if len(values) != length or not all(is_int(v) and v >= least for v in values):
         raise argument_error(name, must, value, owner)
     return tuple(int(v) for v in values)

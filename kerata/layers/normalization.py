@@ -243,7 +243,9 @@ class LayerNormalization(Layer):
     def build(self, input_shape):
         axes = resolve_axes(self.axis, len(input_shape), self)
         shape = tuple(known_dim(input_shape, a, self) for a in axes)
-        self.input_spec = InputSpec(axes={a: input_shape[a] for a in axis_tuple(self.axis, self)})
+        if type(self).call is LayerNormalization.call:  # a subclass may take several tensors
+            sizes = {a: input_shape[a] for a in axis_tuple(self.axis, self)}
+            self.input_spec = InputSpec(axes=sizes)
         wanted = self.scale or self.rms_scaling, self.center and not self.rms_scaling
         self.gamma = (
             self.add_weight(name="gamma", shape=shape, autocast=False) if wanted[0] else None

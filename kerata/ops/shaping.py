@@ -1,13 +1,14 @@
 """Functions that move elements about: reshape, transpose, join, split, repeat, pad."""
 
 import math
+from collections.abc import Iterable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from kerata.engine.dtypes import canonical
-from kerata.engine.errors import is_int, one_of
+from kerata.engine.errors import as_int, is_int, one_of
 from kerata.engine.op import op
 from kerata.engine.symbolic import standin
 from kerata.ops.arguments import array, axes, one_axis, rank_at_least
@@ -158,7 +159,8 @@ def broadcast_to(x, shape):
                [1, 2]], dtype=int32)
     """
     x = array(x)
-    shape = tuple(shape) if isinstance(shape, list | tuple) else (shape,)
+    shape = as_int(shape)
+    shape = tuple(map(as_int, shape)) if isinstance(shape, Iterable) else (shape,)
     if len(shape) < x.ndim or any(
         size not in (1, new) for size, new in zip(x.shape[::-1], shape[::-1], strict=False)
     ):

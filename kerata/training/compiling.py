@@ -47,8 +47,19 @@ class Compiled:
             self.metrics.build(y, y_pred)
 
 
+class _LossTracker:
+    """The mean of the loss, which steps written for Keras update; a model may set its own."""
+
+    def __get__(self, model, owner=None):
+        if model is None or model._compiled is None:
+            raise AttributeError("A model has a `_loss_tracker` once it is compiled.")
+        return model._compiled.tracker
+
+
 class Compiling:
     """The part of `Trainer` that holds what `compile` sets."""
+
+    _loss_tracker: Any = _LossTracker()
 
     trainable_variables: Any
     optimizer: Any = None
