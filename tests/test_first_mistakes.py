@@ -246,3 +246,36 @@ def test_what_is_taken_for_something_else():
     with pytest.raises(TypeError, match="LambdaCallback"):
         _linear().fit(X, Y, callbacks=[print], verbose=0)
     assert _frames(lambda: _linear().fit(X, Y, class_weight="balanced", verbose=0)) == ["__init__"]
+
+
+class _Typo(kerata.callbacks.Callback):
+    def on_epoch_ends(self, epoch, logs=None):
+        pass
+
+
+def test_callbacks_that_nothing_would_call():
+    with pytest.warns(UserWarning, match=r"_Typo.on_epoch_ends.*\n.*'on_epoch_end'") as caught:
+        _linear().fit(X, Y, callbacks=[_Typo()], verbose=0)
+    assert [w.filename for w in caught] == [__file__]
+    with pytest.raises(ValueError, match="no method of a callback named 'on_epoch'"):
+        kerata.callbacks.LambdaCallback(on_epoch=print)
+
+
+@pytest.mark.parametrize(
+    ("make", "argument"),
+    [
+        (lambda: kerata.callbacks.EarlyStopping(3), "monitor"),
+        (lambda: kerata.callbacks.LearningRateScheduler(0.1), "schedule"),
+        (lambda: kerata.models.load_model("m.keras", custom_objects=[_Typo]), "custom_objects"),
+    ],
+    ids=["EarlyStopping", "LearningRateScheduler", "load_model"],
+)
+def test_arguments_of_another_type(make, argument):
+    with pytest.raises(TypeError, match=f"`{argument}` must be"):
+        make()
+
+
+def test_a_model_that_is_saved_before_it_is_built(tmp_path):
+    with pytest.warns(UserWarning, match="saved without weights: it is not built") as caught:
+        kerata.Sequential([layers.Dense(1)]).save(tmp_path / "m.keras")
+    assert [w.filename for w in caught] == [__file__]

@@ -8,7 +8,8 @@ import os
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import NoneType
 from typing import IO
 
 import h5py
@@ -18,9 +19,11 @@ from kerata.engine.configurable import custom_object_scope, deserialize, seriali
 from kerata.engine.errors import (
     UnbuildableModelError,
     UnsafeModelError,
+    argument_error,
     is_from_outside,
     reworded,
     short,
+    warn,
 )
 from kerata.engine.reading import TEXT, Reading, parse, refusal
 from kerata.engine.sharing import Sharing
@@ -61,6 +64,11 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs) -> None:
         True
     """
     path = os.fspath(filepath)
+    if not getattr(model, "built", True):
+        warn(
+            f"{type(model).__name__} {model.name!r} is saved without weights: it is not built.\n"
+            "Call it on data first, or build(input_shape)."
+        )
     if path.endswith(_H5):
         from kerata.saving import legacy
 
@@ -195,6 +203,11 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
         UnsafeModelError: if the file asks for what a file may not do.
     """
     path = os.fspath(filepath)
+    if not isinstance(custom_objects, (Mapping, NoneType)):
+        raise argument_error(
+            "custom_objects", "be a dict from names to classes or functions", custom_objects,
+            "load_model()", TypeError,
+        )  # fmt: skip
     with custom_object_scope(custom_objects or {}):
         if os.path.isdir(path):
             from kerata.saving import orbax

@@ -38,7 +38,8 @@ def folder(tmp_path_factory):
     space = kerata.utils.FeatureSpace({"age": "float", "town": "string_categorical"})
     space.adapt({"age": [1.0, 2.0], "town": ["Rome", "Oslo"]})
     save("table", space.get_inputs(), space.get_encoded_features())
-    kerata.Sequential([layers.Dense(3)]).save(place / "unbuilt.keras")
+    with pytest.warns(UserWarning, match="not built"):
+        kerata.Sequential([layers.Dense(3)]).save(place / "unbuilt.keras")
     kerata.Sequential([kerata.Input((2,)), layers.Dense(1)]).save_weights(place / "a.weights.h5")
 
     pixels = np.zeros((4, 6, 3), "uint8") + np.array([30, 10, 20], "uint8")

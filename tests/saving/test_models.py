@@ -122,7 +122,8 @@ def test_folder(tmp_path):
 
 def test_unbuilt_model(tmp_path):
     path = tmp_path / "model.keras"
-    kerata.Sequential([kerata.layers.Dense(2)]).save(path)
+    with pytest.warns(UserWarning, match="not built"):
+        kerata.Sequential([kerata.layers.Dense(2)]).save(path)
     twin = kerata.saving.load_model(path)
     assert not twin.built
     assert twin(np.ones((1, 3))).shape == (1, 2)

@@ -1,9 +1,11 @@
 """Callback, and the list that calls callbacks."""
 
 import copy
+import difflib
 from collections.abc import Iterable
 from typing import Any
 
+from kerata.engine.errors import warn
 from kerata.training.callbacks.logs import Logs
 
 
@@ -358,6 +360,14 @@ def _checked(callback):
             "`callbacks` must hold Callback objects.\n"
             f"Received: {callback!r} of type {type(callback).__name__}{hint}"
         )
+    hooks = [name for name in dir(Callback) if name.startswith("on_")]
+    for name in dir(type(callback)):
+        close = difflib.get_close_matches(name, hooks, 1, 0.9) if name.startswith("on_") else ()
+        if close and name not in hooks:
+            warn(
+                f"Nothing calls {type(callback).__name__}.{name}(): callbacks have no such method."
+                f"\nDid you mean {close[0]!r}?"
+            )
     return callback
 
 

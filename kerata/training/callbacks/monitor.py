@@ -38,6 +38,10 @@ class Monitor(Callback):
 
     def __init__(self, monitor, mode="auto", min_delta=0):
         super().__init__()
+        if not isinstance(monitor, str):
+            raise argument_error(
+                "monitor", "be the name of a metric", monitor, type(self), TypeError
+            )
         if mode not in ("auto", "min", "max"):
             warn(
                 f"{type(self).__name__} mode {mode!r} is unknown, falling back to auto mode.",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kerata.engine.errors import argument_error, unknown_name
 from kerata.training.callbacks.callback import Callback
 from kerata.training.callbacks.monitor import learning_rates_of, spelled
 from kerata.utils.progbar import print_message
@@ -53,6 +54,9 @@ class LambdaCallback(Callback):
             **kwargs,
         }
         for name, function in given.items():
+            if name.startswith("on_") and not hasattr(Callback, name):
+                hooks = [hook for hook in dir(Callback) if hook.startswith("on_")]
+                raise unknown_name("method of a callback", name, hooks)
             if function is not None:
                 setattr(self, name, function)
 
@@ -73,6 +77,9 @@ class LearningRateScheduler(Callback):
 
     def __init__(self, schedule, verbose=0):
         super().__init__()
+        if not callable(schedule):
+            must = "be a function (epoch, learning rate)"
+            raise argument_error("schedule", must, schedule, type(self), TypeError)
         self.schedule = schedule
         self.verbose = verbose
 
