@@ -1,6 +1,8 @@
 """Files that users give: read, or refused in one line that says what is wrong with them."""
 
 import contextlib
+import csv
+import itertools
 import warnings
 
 from kerata.cli.guard import BadInput
@@ -58,7 +60,13 @@ def table_of(path):
 
     if not path.is_file():
         raise BadInput(f"--data must be a .csv file, and there is none at {path}")
+    from kerata.data.tables import other_delimiter
+
     with one_line(f"--data: {path} is no table"):
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            other = other_delimiter(list(itertools.islice(csv.reader(file), 2)), ",")
+        if other:
+            raise BadInput(f"--data: {path} must have commas between the columns, not {other!r}")
         return pandas.read_csv(path)
 
 

@@ -35,11 +35,13 @@ def test_images(tmp_path):
         (reading.table_of, None, "--data must be a .csv file, and there is none at .*given"),
         (reading.table_of, b"", "--data: .*given is no table: "),
         (reading.table_of, b"a,b\n1,2\n1,2,3\n", "--data: .*given is no table: .*line 3"),
+        (reading.table_of, b"a;b\n1;2\n", "--data: .*given must have commas .* not ';'"),
         (lambda path: reading.pairs_of(path, "a class", "a text"), b"a\tb\nc d",
          "given, line 2: a class, a tab and a text are needed"),
         (lambda path: reading.images_of(path, (2, 2)), None, "--data: There is no folder"),
     ],
-    ids=["no text", "binary", "no table", "empty table", "uneven table", "no tab", "no folder"],
+    ids=["no text", "binary", "no table", "empty table", "uneven table", "semicolons",
+         "no tab", "no folder"],
 )  # fmt: skip
 def test_what_cannot_be_read_is_said_in_one_line(tmp_path, read, content, message):
     if content is not None:
