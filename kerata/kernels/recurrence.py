@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from kerata.kernels import recurrent_loops as loops
+from kerata.kernels.gradients import unless_differentiated
 from kerata.kernels.platform import platform
 
 Activation = Callable[[jax.Array], jax.Array]
@@ -221,7 +222,7 @@ def lstm(
     elif size <= loops.NARROW_WITH_GRADIENT and len(inputs) >= loops.MANY_SAMPLES:
         chosen = run_narrow
     else:
-        chosen = _unless_differentiated(run_narrow, run)
+        chosen = unless_differentiated(run_narrow, run)
     return chosen(inputs, kernel, recurrent_kernel, bias, initial_state)
 
 
@@ -363,16 +364,6 @@ def _project(inputs, kernel, bias, mask, go_backwards):
         projected = projected + bias
     masks = None if mask is None else _time_major(mask, go_backwards).astype(bool)[:, :, None]
     return projected, masks
-
-
-def _unless_differentiated(run: Callable, differentiable: Callable) -> Callable:
-    """Return a function that is `run`, or, where its gradient is asked for, `differentiable`."""
-    either = jax.custom_vjp(run)
-    either.defvjp(
-        lambda *args: jax.vjp(differentiable, *args),
-        lambda pullback, cotangents: pullback(cotangents),
-    )
-    return either
 
 
 @jax.custom_vjp

@@ -72,11 +72,20 @@ def test_vmap_and_eval_shape(agree, pool):
 def test_formulated_on_a_cpu_only(pool):
     def program(mode, window):
         with using(mode):
-            return str(jax.make_jaxpr(lambda x: pool(x, window))(jnp.ones((1, 40, 40, 1))))
+            return str(jax.make_jaxpr(lambda x: pool(x, window, 2))(jnp.ones((1, 40, 40, 1))))
 
     assert "reduce_window" not in program("cpu", 3)
     assert "reduce_window" in program("lax", 3)
     assert "reduce_window" in program("cpu", _MOST_TAPS + 1)
+
+
+def test_windows_apart_are_formulated_for_the_gradient_alone():
+    x = jnp.ones((1, 4, 4, 1))
+    with using("cpu"):
+        forward = str(jax.make_jaxpr(lambda x: max_pool(x, 2))(x))
+        backward = str(jax.make_jaxpr(jax.grad(lambda x: max_pool(x, 2).sum()))(x))
+    assert "reduce_window" in forward
+    assert "reduce_window" not in backward and "select_and_scatter" not in backward
 
 
 def test_first_of_equal_maxima_gets_the_gradient():
