@@ -25,4 +25,12 @@ def is_int_dtype(dtype) -> bool:
     return standardize_dtype(dtype).startswith(("int", "uint"))
 
 
+def __getattr__(name: str):
+    from kerata import ops
+    from kerata.engine.errors import absent
+
+    known = {} if name.startswith("_") or not hasattr(ops, name) else {name: f"kerata.ops.{name}"}
+    raise absent(__name__, name, known)
+
+
 publish(globals())

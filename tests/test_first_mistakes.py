@@ -279,3 +279,30 @@ def test_a_model_that_is_saved_before_it_is_built(tmp_path):
     with pytest.warns(UserWarning, match="saved without weights: it is not built") as caught:
         kerata.Sequential([layers.Dense(1)]).save(tmp_path / "m.keras")
     assert [w.filename for w in caught] == [__file__]
+
+
+def test_columns_of_a_table_in_a_plain_model():
+    table = {"a": np.ones(4), "b": np.ones(4)}
+    model = kerata.Sequential([layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="a dict of 2 columns.*FeatureSpace"):
+        model.fit(kerata.data.Dataset.from_tensor_slices((table, Y)).batch(2), verbose=0)
+    with pytest.raises(ValueError, match="a dict from columns to kinds"):
+        kerata.utils.FeatureSpace(["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("read", "words"),
+    [
+        (lambda: _linear().fit_generator, "attribute 'fit_generator'.*place there is fit"),
+        (lambda: _linear().predict_classes, "argmax"),
+        (lambda: kerata.preprocessing.image.ImageDataGenerator, "image_dataset_from_directory"),
+        (lambda: kerata.preprocessing.text, "TextVectorization"),
+        (lambda: kerata.backend.mean, "kerata.ops.mean"),
+        (lambda: kerata.backend.nothing, "no attribute 'nothing'$"),
+    ],
+    ids=["fit_generator", "predict_classes", "ImageDataGenerator", "text", "backend", "unknown"],
+)
+def test_names_of_older_versions_of_keras(read, words):
+    with pytest.raises(AttributeError, match=words):
+        read()

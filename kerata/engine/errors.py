@@ -19,7 +19,7 @@ import re
 import sys
 import types
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -258,6 +258,21 @@ def unknown_name(kind: str, name: object, options: Iterable[str], hint: str = ""
     if hint:
         lines.append(hint)
     return ValueError("\n".join(lines))
+
+
+def absent(module: str, name: str, instead: Mapping[str, str]) -> AttributeError:
+    """Return the error for a name that a module has not, or no longer.
+
+    Args:
+        module: name of the module.
+        name: the name.
+        instead: dict from names to what there is in their place.
+    """
+    text = f"module {module!r} has no attribute {name!r}"
+    if name in instead:
+        return AttributeError(f"{text}. In its place there is {instead[name]}.")
+    # With these, Python names what is spelled alike.
+    return AttributeError(text, name=name, obj=sys.modules.get(module))
 
 
 def short(value: object, length: int = 60) -> str:

@@ -6,3 +6,13 @@ from kerata.data import (
     timeseries_dataset_from_array as timeseries_dataset_from_array,
 )
 from kerata.preprocessing import image as image, sequence as sequence
+
+_GONE = {
+    "text": "kerata.layers.TextVectorization",
+}
+
+
+def __getattr__(name: str):
+    from kerata.engine.errors import absent
+
+    raise absent(__name__, name, _GONE)

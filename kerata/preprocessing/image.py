@@ -7,3 +7,13 @@ from kerata.utils.images import (
     save_img as save_img,
     smart_resize as smart_resize,
 )
+
+_GONE = {
+    "ImageDataGenerator": "kerata.utils.image_dataset_from_directory, and layers like RandomFlip",
+}
+
+
+def __getattr__(name: str):
+    from kerata.engine.errors import absent
+
+    raise absent(__name__, name, _GONE)

@@ -232,6 +232,35 @@ def endless(method, argument) -> ValueError:
     )
 
 
+class Gone:
+    """A method that older versions of Keras had: there is none, and the error says what is.
+
+    Args:
+        instead: what does the same.
+    """
+
+    def __init__(self, instead: str):
+        self.instead = instead
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, model, owner=None):
+        kind = (owner or type(model)).__name__
+        raise AttributeError(
+            f"{kind!r} object has no attribute {self.name!r}. In its place there is {self.instead}."
+        )
+
+
+def note_columns(model, x, error: Exception) -> None:
+    """Add to an error that the inputs are columns of a table, where the model asks for none."""
+    if isinstance(x, dict) and len(x) > 1 and getattr(model, "_function_graph", None) is None:
+        error.add_note(
+            f"`x` is a dict of {len(x)} columns: kerata.utils.FeatureSpace makes one vector of "
+            "each row."
+        )
+
+
 def warn_of_batch_size(batch_size) -> None:
     """Warn the caller of `fit`, `evaluate` or `predict` that a data set makes its own batches."""
     warn(

@@ -49,6 +49,11 @@ class Trainer(Stepping):
         "predict_function _batch_functions _grouped _trained _resume_from _build_error".split()
     )
 
+    fit_generator = checks.Gone("fit")
+    evaluate_generator = checks.Gone("evaluate")
+    predict_generator = predict_proba = checks.Gone("predict")
+    predict_classes = checks.Gone("predict(x).argmax(axis=-1)")
+
     built: bool
     __call__: Any
 
@@ -520,6 +525,7 @@ class Trainer(Stepping):
             if not own_step and type(self).compute_loss is Trainer.compute_loss:
                 undo()
                 note_swapped(self, batch, error)
+                checks.note_columns(self, x, error)
                 if getattr(stream.feed, "single_samples", False):
                     error.add_note("The data set yields single samples: call .batch(32) on it.")
                 raise

@@ -1,6 +1,7 @@
 """FeatureSpace: from the columns of a table to a vector, or to several."""
 
 import os
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -193,6 +194,9 @@ class FeatureSpace(Layer):
         super().__init__(name=name)
         if not features:
             raise argument_error("features", "hold at least one feature", features, self)
+        if not isinstance(features, Mapping):
+            must = 'be a dict from columns to kinds, like {"age": "float_normalized"}'
+            raise argument_error("features", must, features, self)
         self.crossing_dim = crossing_dim
         self.hashing_dim = hashing_dim
         self.num_discretization_bins = num_discretization_bins

@@ -112,6 +112,7 @@ class TextVectorization(host.HostLayer):
             encoding=encoding,
             **saved,
         )
+        self._lookup_layer.name = self.name  # for what it says
         self.output_mode = one_of("output_mode", self._lookup_layer.output_mode, MODES, self)
         if output_sequence_length is not None:
             output_sequence_length = positive_int(
