@@ -119,3 +119,26 @@ def test_a_step_of_its_own_may_update_the_tracker_of_the_loss():
     model.compile("sgd", "mse")
     history = model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0)
     assert history.history["loss"] == [2.0]
+
+
+def test_a_graph_model_of_ones_own_ignores_arguments_that_nothing_takes():
+    class Net(kerata.Model):
+        def __init__(self, units=2, **kwargs):
+            inputs = kerata.Input((3,))
+            super().__init__(inputs=inputs, outputs=layers.Dense(units)(inputs), **kwargs)
+
+    with pytest.warns(UserWarning, match=r"Net ignores the arguments \['use_batchnorm'\]"):
+        net = Net(use_batchnorm=True, name="net")
+    assert net.name == "net"
+    assert net.output_shape == (None, 2)
+    with pytest.raises(ValueError, match="has no argument 'namee'"):
+        kerata.Model(net.input, net.output, namee="net")
+
+
+def test_a_model_without_a_graph_refuses_arguments_that_nothing_takes():
+    class Net(kerata.Model):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+
+    with pytest.raises(ValueError, match="Net has no argument 'units'"):
+        Net(units=2)

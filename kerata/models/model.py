@@ -3,9 +3,10 @@
 import copy
 import functools
 import sys
+from typing import Any
 
 from kerata.engine import tree
-from kerata.engine.errors import foreign_format, one_of, reworded, short, unknown_name
+from kerata.engine.errors import foreign_format, one_of, reworded, short, unknown_name, warn
 from kerata.engine.symbolic import KerasTensor, is_symbolic
 from kerata.layers.layer import Layer
 from kerata.models.host import text_arrays
@@ -32,6 +33,7 @@ class Model(Trainer, Layer):
         (3, 2)
     """
 
+    _function_graph: Any
     untracked = Layer.untracked | Trainer.untracked | {"_function_graph"}
     # Each layer inside casts what it gets; a graph's inputs have dtypes of their own.
     convert_inputs = False
@@ -56,12 +58,20 @@ class Model(Trainer, Layer):
                 f"{type(self).__name__} takes symbolic tensors made with Input() as `inputs` and "
                 f"`outputs`, or keyword arguments.\nReceived: {short(args)}" + _layers_hint(args)
             )
+        self.__dict__["_function_graph"] = graph
         Layer.__init__(self, **kwargs)
         Trainer.__init__(self)
-        self._function_graph = graph
         self.built = graph is not None
         if graph is not None and not self.trainable:
             self.trainable = False  # so are the layers inside
+
+    def _refuse_keywords(self, kwargs):
+        # Classes that make a graph pass on arguments of their subclasses: Keras lets them.
+        if self._function_graph is None or type(self).__init__.__module__.startswith("kerata."):
+            super()._refuse_keywords(kwargs)
+        warn(
+            f"{type(self).__name__} ignores the arguments {sorted(kwargs)}: a Model has none such."
+        )
 
     def __deepcopy__(self, memo):
         # Tensors and calls refer to each other all along a graph, and copying goes as deep.
