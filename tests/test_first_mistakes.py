@@ -306,3 +306,29 @@ def test_columns_of_a_table_in_a_plain_model():
 def test_names_of_older_versions_of_keras(read, words):
     with pytest.raises(AttributeError, match=words):
         read()
+
+
+class _Nothing(kerata.utils.PyDataset):
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        pass
+
+
+def test_returns_that_are_missing():
+    with pytest.raises(ValueError, match=r"A batch must be.*\n.*None\n.*`return` missing"):
+        _linear().fit(_Nothing(), verbose=0)
+    with pytest.raises(ValueError, match=r"class .*_Nothing'>, .*\n.*x\(\)"):
+        _linear().fit(_Nothing, verbose=0)
+
+    def nothing(y_true, y_pred):
+        pass
+
+    for options in ({"loss": nothing}, {"loss": "mse", "metrics": [nothing]}):
+        model = kerata.Sequential([kerata.Input((2,)), layers.Dense(1)])
+        model.compile("sgd", **options)
+        with pytest.raises(ValueError, match=r"'nothing' must return numbers(.*\n)*.*`return`"):
+            model.fit(X, Y, verbose=0)
+    with pytest.raises(ValueError, match=r"Write metrics=\['mae'\]"):
+        model.compile("sgd", "mse", metrics={"mae"})

@@ -378,11 +378,11 @@ def make_feed(
             x, y, sample_weight, batch_size=batch_size or 32, shuffle=shuffle, seed=seed,
             class_weights=class_weights,
         )  # fmt: skip
-    if not isinstance(x, Iterable) and not hasattr(x, "__getitem__"):
+    if isinstance(x, type) or not (isinstance(x, Iterable) or hasattr(x, "__getitem__")):
         raise ValueError(
             "`x` must be an array, a structure of arrays, a kerata.utils.PyDataset or an iterable "
             f"of batches.\nReceived: {x!r}, of type {type(x).__name__}"
-            + ("\nCall the function, if it is one that yields batches: x()." if callable(x) else "")
+            + ("\nCall it, if that gives batches: x()." if callable(x) else "")
         )
     for name, given in (("y", y), ("sample_weight", sample_weight)):
         if given is not None:
@@ -448,6 +448,11 @@ class Stream:
                 "The data must hold at least one batch.\n"
                 f"Received: a {type(getattr(self.feed, 'source', self.feed)).__name__} that yields "
                 "none\nA generator yields its batches only once: make it anew."
+            )
+        if self._ahead[0] is None:
+            raise ValueError(
+                "A batch must be x, (x,), (x, y) or (x, y, sample_weight).\nReceived: None\n"
+                "Is a `return` missing in what makes the batches?"
             )
         return self._ahead[0]
 

@@ -515,7 +515,13 @@ class _KeepsRank:
     def __call__(self, y_true, y_pred):
         if hasattr(y_true, "ndim") and hasattr(y_pred, "ndim"):
             y_true, y_pred = same_rank(y_true, y_pred)
-        return self.function(y_true, y_pred)
+        values = self.function(y_true, y_pred)
+        if values is None:
+            raise ValueError(
+                f"The function {self.__name__!r} must return numbers.\nReceived: None\n"
+                "Is a `return` missing?"
+            )
+        return values
 
 
 def _by_shape(kind: str, y_true, y_pred) -> str:
@@ -543,9 +549,10 @@ def _checked_metrics(argument: str, value):
     if isinstance(value, str) and value not in _SHORT:
         metrics.get(value)
     if not isinstance(value, (list, tuple, dict)) or is_serialized(value):
+        mend = sorted(map(str, value)) if isinstance(value, set) else [value]
         raise ValueError(
             f"`{argument}` must be a list, a tuple or a dict.\nReceived: {argument}={value!r}\n"
-            f"For a single metric, write {argument}=[{value!r}]."
+            f"Write {argument}={mend!r}."
         )
 
     def look_up(item):
