@@ -142,3 +142,24 @@ def test_a_model_without_a_graph_refuses_arguments_that_nothing_takes():
 
     with pytest.raises(ValueError, match="Net has no argument 'units'"):
         Net(units=2)
+
+
+def test_a_model_may_keep_what_it_was_given_under_the_names_of_a_graph_model():
+    class Net(kerata.Model):
+        def __init__(self, input_shape, output_names):
+            super().__init__()
+            self.input_shape = input_shape
+            self.output_names = output_names
+            self.outputs = layers.Dense(len(output_names))
+
+        def call(self, x):
+            return self.outputs(x)
+
+    net = Net((3,), ["a", "b"])
+    net.compile("sgd", "mse")
+    net.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    assert net.input_shape == (3,)
+    assert net.output_names == ["a", "b"]
+    assert len(net.weights) == 2
+    with pytest.raises(AttributeError, match="has no `inputs`"):
+        _ = net.inputs

@@ -13,6 +13,17 @@ from kerata.models.host import text_arrays
 from kerata.training.trainer import Trainer
 
 
+class _replaceable:
+    """A property of which a subclass may have its own: `self.input_shape = (28, 28)`."""
+
+    def __init__(self, function):
+        self.function = function
+        functools.update_wrapper(self, function)
+
+    def __get__(self, model, owner=None) -> Any:
+        return self if model is None else self.function(model)
+
+
 class Model(Trainer, Layer):
     """A layer with `compile`, `fit`, `evaluate`, `predict`, `save` and `summary`.
 
@@ -137,17 +148,17 @@ class Model(Trainer, Layer):
             "`layers` lists what the model's attributes hold, and cannot be set. Use another name."
         )
 
-    @property
+    @_replaceable
     def operations(self) -> list:
         """The layers and ops of a functional model, in order."""
         return self._of_graph("operations")
 
-    @property
+    @_replaceable
     def inputs(self) -> list[KerasTensor]:
         """The input tensors of a functional model, flat."""
         return self._of_graph("inputs")
 
-    @property
+    @_replaceable
     def outputs(self) -> list[KerasTensor]:
         """The output tensors of a functional model, flat."""
         return self._of_graph("outputs")
@@ -162,24 +173,24 @@ class Model(Trainer, Layer):
         """The output tensors of a functional model, in their structure."""
         return self._of_graph("output") if self._function_graph is not None else super().output
 
-    @property
+    @_replaceable
     def input_shape(self):
         """The shapes of the inputs, in their structure."""
         return tree.map_structure(lambda x: x.shape, self.input)
 
-    @property
+    @_replaceable
     def output_shape(self):
         """The shapes of the outputs, in their structure."""
         return tree.map_structure(lambda x: x.shape, self.output)
 
-    @property
+    @_replaceable
     def output_names(self) -> list[str] | None:
         """The names of the outputs of a functional model: those of the layers they come from."""
         if self._function_graph is None:
             return None
         return [x._keras_history.operation.name for x in self._function_graph.outputs]
 
-    @property
+    @_replaceable
     def input_names(self) -> list[str] | None:
         """The names of the inputs of a functional model."""
         if self._function_graph is None:
