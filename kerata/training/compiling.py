@@ -6,6 +6,7 @@ from kerata import optimizers
 from kerata.engine import tree
 from kerata.engine.configurable import deserialize, serialize
 from kerata.engine.errors import positive_int, reworded, warn
+from kerata.training import checks
 from kerata.training.mistaken import refuse_metrics_as_weights
 from kerata.training.objectives import CompiledLoss, CompiledMetrics, LossTracker
 
@@ -152,6 +153,12 @@ class Compiling:
         self.stop_training = False
         self.compiled = True
         self._forget_functions()
+
+    # Methods of older versions of Keras.
+    fit_generator = checks.Gone("fit")
+    evaluate_generator = checks.Gone("evaluate")
+    predict_generator = predict_proba = checks.Gone("predict")
+    predict_classes = checks.Gone("predict(x).argmax(axis=-1)")
 
     def _forget_functions(self):
         """Forget all compiled step functions: what they were made from has changed."""

@@ -49,11 +49,6 @@ class Trainer(Stepping):
         "predict_function _batch_functions _grouped _trained _resume_from _build_error".split()
     )
 
-    fit_generator = checks.Gone("fit")
-    evaluate_generator = checks.Gone("evaluate")
-    predict_generator = predict_proba = checks.Gone("predict")
-    predict_classes = checks.Gone("predict(x).argmax(axis=-1)")
-
     built: bool
     __call__: Any
 
