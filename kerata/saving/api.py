@@ -64,7 +64,7 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs) -> None:
         True
     """
     path = os.fspath(filepath)
-    if not getattr(model, "built", True):
+    if not getattr(model, "built", True) and not model.weights:
         warn(
             f"{type(model).__name__} {model.name!r} is saved without weights: it is not built.\n"
             "Call it on data first, or build(input_shape)."
