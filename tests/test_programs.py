@@ -163,3 +163,59 @@ def test_a_model_may_keep_what_it_was_given_under_the_names_of_a_graph_model():
     assert len(net.weights) == 2
     with pytest.raises(AttributeError, match="has no `inputs`"):
         _ = net.inputs
+
+
+class Twice(layers.Dense):
+    """Calls the `compute_output_shape` of the layer that it extends."""
+
+    def call(self, x):
+        return 2 * super().call(x)
+
+    def compute_output_shape(self, input_shape):
+        return super().compute_output_shape(input_shape)
+
+
+class Widened(layers.Conv1D):
+    """Extends a layer by what it feeds to it."""
+
+    def build(self, input_shape):
+        super().build((*input_shape[:2], 2 * input_shape[2]))
+        self.input_spec = None
+
+    def call(self, x):
+        return super().call(ops.concatenate([x, -x], axis=-1))
+
+    def compute_output_shape(self, input_shape):
+        return super().compute_output_shape((*input_shape[:2], 2 * input_shape[2]))
+
+
+class Product(layers.Layer):
+    """Asks the default method of Layer, which evaluates `call`."""
+
+    def build(self, input_shape):
+        self.factor = self.add_weight((input_shape[-1], 2))
+
+    def call(self, x):
+        return x @ self.factor
+
+    def compute_output_shape(self, input_shape):
+        return super().compute_output_shape(input_shape)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "expected"),
+    [
+        (lambda: Twice(2), (None, 3), (None, 2)),
+        (lambda: Widened(4, 3), (None, 8, 3), (None, 6, 4)),
+        (Product, (None, 3), (None, 2)),
+    ],
+    ids=["Twice", "Widened", "Product"],
+)
+def test_compute_output_shape_may_call_the_one_it_overrides(make, shape, expected):
+    layer = make()
+    assert layer.compute_output_shape(shape) == expected
+    assert not layer.built
+    assert make()(kerata.Input(shape[1:])).shape == expected
+    assert layer(np.ones((2, *shape[1:]), "float32")).shape == (2, *expected[1:])
+    assert layer.compute_output_shape((5, *shape[1:])) == (5, *expected[1:])
+    assert type(layer).__name__ in repr(layer)
