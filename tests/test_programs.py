@@ -202,14 +202,29 @@ class Product(layers.Layer):
         return super().compute_output_shape(input_shape)
 
 
+class Pair(kerata.Model):
+    """A model that asks the default method."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(2)
+
+    def call(self, x):
+        return self.dense(x)
+
+    def compute_output_shape(self, input_shape):
+        return super().compute_output_shape(input_shape)
+
+
 @pytest.mark.parametrize(
     ("make", "shape", "expected"),
     [
         (lambda: Twice(2), (None, 3), (None, 2)),
         (lambda: Widened(4, 3), (None, 8, 3), (None, 6, 4)),
         (Product, (None, 3), (None, 2)),
+        (Pair, (None, 3), (None, 2)),
     ],
-    ids=["Twice", "Widened", "Product"],
+    ids=["Twice", "Widened", "Product", "Pair"],
 )
 def test_compute_output_shape_may_call_the_one_it_overrides(make, shape, expected):
     layer = make()

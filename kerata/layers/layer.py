@@ -332,17 +332,21 @@ class Layer(Building, Precision, State, Operation):
     def _as_parent(self):
         """Return the layer as the parent of the class whose `compute_output_shape` calls super's.
 
-        Of a class straight under Layer, it is the layer without that method.
+        Where that parent has no `call`, it is the layer without the method.
         """
         classes = [c for c in type(self).__mro__ if issubclass(c, Layer)]
         own = [i for i, c in enumerate(classes[:-1]) if "compute_output_shape" in vars(c)]
         parent = classes[own[-1] + 1]
-        if parent.call is Layer.call:
+        if not self._has_call(parent):
             default = {"compute_output_shape": Layer.compute_output_shape}
             parent = type(type(self).__name__, (type(self),), default)
         twin = copy.copy(self)
         twin.__class__ = parent
         return twin
+
+    def _has_call(self, cls) -> bool:
+        """Return whether `call` of a class that the layer extends says what is computed."""
+        return cls.call is not Layer.call
 
     def _built_twin(self, args, kwargs):
         """Return a built copy, so that asking for a shape leaves the layer as it is."""

@@ -112,6 +112,9 @@ class Model(Trainer, Layer):
             return None
         return functools.partial(on_host, self)
 
+    def _has_call(self, cls) -> bool:
+        return cls.call is not Model.call or self._function_graph is not None
+
     def _runs_its_graph(self) -> bool:
         return type(self).call is Model.call
 
