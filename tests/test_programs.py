@@ -234,3 +234,23 @@ def test_compute_output_shape_may_call_the_one_it_overrides(make, shape, expecte
     assert layer(np.ones((2, *shape[1:]), "float32")).shape == (2, *expected[1:])
     assert layer.compute_output_shape((5, *shape[1:])) == (5, *expected[1:])
     assert type(layer).__name__ in repr(layer)
+
+
+@pytest.mark.parametrize("base", [layers.Layer, kerata.Model], ids=["Layer", "Model"])
+def test_a_layer_may_keep_its_parts_under_the_name_layers_with_an_underscore(base):
+    class Stack(base):
+        def __init__(self):
+            super().__init__()
+            self.first = layers.Dense(2)
+            self._layers = [layers.Dense(2), layers.Dense(2)]
+
+        def call(self, x):
+            x = self.first(x)
+            for layer in self._layers:
+                x = layer(x)
+            return x
+
+    stack = Stack()
+    assert stack(np.ones((1, 3), "float32")).shape == (1, 2)
+    assert len(stack.weights) == 6
+    assert len(kerata.Sequential([layers.Dense(1)])._layers) == 1

@@ -51,7 +51,7 @@ class _HeadedAttention(Layer):
     def get_config(self) -> dict:
         """Return the config; a policy map tells which of the layers inside are quantized."""
         config = super().get_config()
-        inside = {x.path: x.dtype_policy for x in self._layers if x._is_quantized}
+        inside = {x.path: x.dtype_policy for x in self._sublayers if x._is_quantized}
         if inside and not isinstance(self.dtype_policy, DTypePolicyMap):
             config["dtype"] = serialize(DTypePolicyMap(self.dtype_policy, inside))
         return config

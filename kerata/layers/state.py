@@ -1,10 +1,24 @@
 """The state of a layer: its variables, those of the layers inside, and their values."""
 
+import functools
+from typing import Any
+
 import numpy as np
 
 from kerata.engine.rng import SeedGenerator
 from kerata.engine.variable import Variable
 from kerata.layers import tracking
+
+
+class replaceable:
+    """A property of which a subclass may have its own: `self.input_shape = (28, 28)`."""
+
+    def __init__(self, function):
+        self.function = function
+        functools.update_wrapper(self, function)
+
+    def __get__(self, model, owner=None) -> Any:
+        return self if model is None else self.function(model)
 
 
 class State:
@@ -37,15 +51,19 @@ class State:
         return tracking.attributes(self, self.untracked)
 
     @property
-    def _layers(self) -> list:
+    def _sublayers(self) -> list:
         """The layers directly inside."""
         return [x for x in self._state_leaves() if isinstance(x, State) and x is not self]
+
+    @replaceable
+    def _layers(self) -> list:
+        return self._sublayers  # by the name that Keras has for them, which programs use as well
 
     def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list:
         found: dict = {}
 
         def visit(layer, deep):
-            for child in layer._layers:
+            for child in layer._sublayers:
                 if id(child) not in found:
                     found[id(child)] = child
                     if deep:
@@ -74,7 +92,7 @@ class State:
         """All variables, random seeds included."""
         found = self._own_state()
         found += [x.state for x in self._state_leaves() if isinstance(x, SeedGenerator)]
-        for layer in self._layers:
+        for layer in self._sublayers:
             found += layer.variables
         return tracking.unique(found)
 
@@ -82,7 +100,7 @@ class State:
     def weights(self) -> list[Variable]:
         """All variables but random seeds."""
         found = self._own_state()
-        for layer in self._layers:
+        for layer in self._sublayers:
             found += layer.weights
         return tracking.unique(found)
 
@@ -97,7 +115,7 @@ class State:
         if not self.trainable:
             return set()
         found = {id(v) for v in self._own_state() if v.trainable}
-        return found.union(*(layer._trained_ids() for layer in self._layers))
+        return found.union(*(layer._trained_ids() for layer in self._sublayers))
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
@@ -121,7 +139,7 @@ class State:
     def metrics(self) -> list:
         """The metrics of the layer and of those inside."""
         found = [x for x in self._state_leaves() if tracking.is_metric(x)]
-        for layer in self._layers:
+        for layer in self._sublayers:
             found += layer.metrics
         return tracking.unique(found)
 
@@ -143,7 +161,7 @@ class State:
         for v in self._own_state():
             if v.made_trainable and id(v) not in frozen:
                 v.trainable = value
-        for layer in self._layers:
+        for layer in self._sublayers:
             layer.trainable = value
 
     def count_params(self) -> int:

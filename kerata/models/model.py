@@ -9,19 +9,9 @@ from kerata.engine import tree
 from kerata.engine.errors import foreign_format, one_of, reworded, short, unknown_name, warn
 from kerata.engine.symbolic import KerasTensor, is_symbolic
 from kerata.layers.layer import Layer
+from kerata.layers.state import replaceable
 from kerata.models.host import text_arrays
 from kerata.training.trainer import Trainer
-
-
-class _replaceable:
-    """A property of which a subclass may have its own: `self.input_shape = (28, 28)`."""
-
-    def __init__(self, function):
-        self.function = function
-        functools.update_wrapper(self, function)
-
-    def __get__(self, model, owner=None) -> Any:
-        return self if model is None else self.function(model)
 
 
 class Model(Trainer, Layer):
@@ -143,7 +133,7 @@ class Model(Trainer, Layer):
     @property
     def layers(self) -> list[Layer]:
         """The layers directly inside, in order."""
-        return self._layers
+        return self._sublayers
 
     @layers.setter
     def layers(self, _):
@@ -151,17 +141,17 @@ class Model(Trainer, Layer):
             "`layers` lists what the model's attributes hold, and cannot be set. Use another name."
         )
 
-    @_replaceable
+    @replaceable
     def operations(self) -> list:
         """The layers and ops of a functional model, in order."""
         return self._of_graph("operations")
 
-    @_replaceable
+    @replaceable
     def inputs(self) -> list[KerasTensor]:
         """The input tensors of a functional model, flat."""
         return self._of_graph("inputs")
 
-    @_replaceable
+    @replaceable
     def outputs(self) -> list[KerasTensor]:
         """The output tensors of a functional model, flat."""
         return self._of_graph("outputs")
@@ -176,24 +166,24 @@ class Model(Trainer, Layer):
         """The output tensors of a functional model, in their structure."""
         return self._of_graph("output") if self._function_graph is not None else super().output
 
-    @_replaceable
+    @replaceable
     def input_shape(self):
         """The shapes of the inputs, in their structure."""
         return tree.map_structure(lambda x: x.shape, self.input)
 
-    @_replaceable
+    @replaceable
     def output_shape(self):
         """The shapes of the outputs, in their structure."""
         return tree.map_structure(lambda x: x.shape, self.output)
 
-    @_replaceable
+    @replaceable
     def output_names(self) -> list[str] | None:
         """The names of the outputs of a functional model: those of the layers they come from."""
         if self._function_graph is None:
             return None
         return [x._keras_history.operation.name for x in self._function_graph.outputs]
 
-    @_replaceable
+    @replaceable
     def input_names(self) -> list[str] | None:
         """The names of the inputs of a functional model."""
         if self._function_graph is None:

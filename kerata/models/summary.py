@@ -140,7 +140,7 @@ def print_summary(
 def _listed(model) -> list:
     if getattr(model, "is_functional", False):
         return model.operations
-    return list(model.layers) if hasattr(model, "layers") else model._layers
+    return list(model.layers) if hasattr(model, "layers") else model._sublayers
 
 
 def _is_chain(graph) -> bool:

@@ -36,7 +36,7 @@ def quantize_model(model, mode=None, config=None, filters=None, type_check=True)
     blocks, inputs = _prepared(model, config) if method else ([model], None)
     chosen = []
     for layer in dict.fromkeys(x for block in blocks for x in block._flatten_layers()):
-        if not hasattr(layer, "quantization_modes") or layer._layers or not wanted(layer):
+        if not hasattr(layer, "quantization_modes") or layer._sublayers or not wanted(layer):
             continue
         try:
             adapter.check(layer, config, type_check)

@@ -176,7 +176,7 @@ def test_a_model_block_by_block(kind, tmp_path):
     x = np.arange(10).reshape(2, 5)
     exact = np.asarray(model(x))
     model.quantize(config=config, filters="^(query|key|value|attention_output|hidden)$")
-    modes = {v.name: v.quantization_mode for v in model._flatten_layers() if not v._layers}
+    modes = {v.name: v.quantization_mode for v in model._flatten_layers() if not v._sublayers}
     assert modes["hidden"] == modes["query"] == config.mode
     assert modes["out"] is modes["head"] is None
     assert 0 < np.abs(np.asarray(model(x)) - exact).mean() < 0.25 * np.abs(exact).mean()
