@@ -332,3 +332,20 @@ def test_returns_that_are_missing():
             model.fit(X, Y, verbose=0)
     with pytest.raises(ValueError, match=r"Write metrics=\['mae'\]"):
         model.compile("sgd", "mse", metrics={"mae"})
+
+
+def test_what_is_right_is_not_taken_for_a_mistake(monkeypatch):
+    class Squared(kerata.metrics.MeanSquaredError):
+        pass
+
+    class Own(kerata.callbacks.LambdaCallback):
+        def on_mine(self):
+            pass
+
+    Own(on_mine=print)
+    model = kerata.Sequential([kerata.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", Squared())
+    # (names are compared where there is one that nothing calls)
+    monkeypatch.setattr("difflib.get_close_matches", None)
+    table = pandas.DataFrame({"a": [0.0, 1.0], "b": pandas.Series([1, 2], dtype=object)})
+    model.fit(table, Y[:2], callbacks=[kerata.callbacks.Callback()], verbose=0)

@@ -29,7 +29,7 @@ def read_csv(path, delimiter: str) -> Table:
     Raises:
         ValueError: if there is no table in the file.
     """
-    if not isinstance(delimiter, str) or len(delimiter) != 1:
+    if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n':
         raise argument_error("delimiter", "be one character", delimiter, "from_csv()")
     found, starts = csv_rows(path, delimiter)
     names = [name.strip() for name in found[0]] if found else []
@@ -68,7 +68,7 @@ def csv_rows(path, delimiter: str = ",") -> tuple[list[list[str]], list[int]]:
     """Return the rows of a CSV file that are not empty, and the lines that they begin at.
 
     Raises:
-        ValueError: if it is no text in UTF-8.
+        ValueError: if it is no text in UTF-8, or no table.
     """
     found, starts, end = [], [], 0
     with open(path, encoding="utf-8-sig", newline="") as file:
@@ -78,7 +78,12 @@ def csv_rows(path, delimiter: str = ",") -> tuple[list[list[str]], list[int]]:
                     found.append(row)
                     starts.append(end + 1)
                 end = lines.line_num
-        except (UnicodeDecodeError, csv.Error) as error:
+        except csv.Error as error:
+            raise ValueError(
+                f"A CSV file must be a table of lines.\nReceived: {str(path)!r}, in line "
+                f"{lines.line_num}: {error}\nLook for a quotation mark that is not closed."
+            ) from None
+        except UnicodeDecodeError as error:
             raise ValueError(
                 f"A CSV file must be text in UTF-8.\nReceived: {str(path)!r}: {error}\n"
                 "Of other encodings: from_dataframe(pandas.read_csv(path, encoding='latin-1'))."

@@ -4,6 +4,7 @@
     ├── StateError         a variable is used where it cannot be (a traced value would leak)
     ├── UnknownKeyError    a dict has a key for something that does not exist
     ├── DamagedFileError   a file is not what it was when it was written
+    │   └── UnbuildableModelError  the classes that a model file names do not take their configs
     └── UnsafeModelError   a model file asks for what a file may not do
 
 Mistakes in arguments raise ValueError and TypeError, as Keras does. Every message says what must
@@ -138,7 +139,7 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
 
 def _is_ours(frame) -> bool:
     """Return whether a frame is kerata's own, or of what calls back for kerata."""
-    room, _, rest = frame.f_globals.get("__name__", "").partition(".")
+    room, _, rest = str(frame.f_globals.get("__name__")).partition(".")
     return room in _OURS and not (room == "kerata" and rest.startswith("examples"))
 
 

@@ -168,7 +168,11 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
             )
         registered = f"{package}>{name if name is not None else thing.__name__}"
         _custom[registered] = thing
-        _custom_names[id(thing)] = weakref.ref(thing), registered
+        try:
+            reference = weakref.ref(thing)
+        except TypeError:  # functions of NumPy, objects with __slots__: it lives on as registered
+            reference = lambda: thing  # noqa: E731
+        _custom_names[id(thing)] = reference, registered
         return thing
 
     return decorator

@@ -130,6 +130,8 @@ def _window(x, start, combine, axes):
 
 
 def _lowest(dtype):
+    if jnp.issubdtype(dtype, jnp.bool_):
+        return False
     return -np.inf if jnp.issubdtype(dtype, jnp.floating) else jnp.iinfo(dtype).min
 
 

@@ -40,6 +40,10 @@ def _compiled(function):
         usual = not (options.get("activation") or options.get("recurrent_activation"))
         fast = options.pop("fast", None)
         fast = usual and (platform() == "cpu" if fast is None else fast)
+        if fast:  # the gradients by hand are for one dtype, and for some steps
+            dtype = jnp.result_type(*args[:2])
+            args = (*(None if a is None else jnp.asarray(a, dtype) for a in args[:4]), *args[4:])
+            fast = args[0].shape[1] > 0
         return (compiled if usual else function)(*args, fast=fast, **options)
 
     return wrapped

@@ -1,5 +1,7 @@
 """What a batch is: inputs, targets, sample weights; and what its leaves become for a step."""
 
+import numbers
+
 import jax
 import numpy as np
 
@@ -45,7 +47,11 @@ def _of_frame(frame):
         ValueError: if some columns hold numbers, and some do not.
     """
     # (columns may have one name twice)
-    kinds = [getattr(dtype, "kind", "O") for dtype in frame.dtypes]
+    # (a column of Python's numbers is told by what it holds)
+    kinds = [
+        "f" if kind == "O" and len(frame) and _all_numbers(frame.iloc[:, i]) else kind
+        for i, kind in enumerate(getattr(dtype, "kind", "O") for dtype in frame.dtypes)
+    ]
     others = [i for i, kind in enumerate(kinds) if kind not in "biuf"]
     if len(others) in (0, len(kinds)):
         array = frame.to_numpy()
@@ -59,6 +65,10 @@ def _of_frame(frame):
         f"{short(column.iloc[0] if len(column) else None)}\n"
         "Leave them out, or make them numbers; kerata.utils.FeatureSpace takes tables as they are."
     )
+
+
+def _all_numbers(column) -> bool:
+    return all(isinstance(value, numbers.Real) for value in column)
 
 
 # JAX on a CPU reads NumPy arrays at such addresses where they lie, without a copy.

@@ -42,8 +42,8 @@ def _metric_name(identifier) -> str | None:
         known = identifier in _ACCURACIES or _is_known(metrics.get, identifier)
         return identifier if known else None
     kind = identifier if isinstance(identifier, type) else type(identifier)
-    if issubclass(kind, metrics.Metric):
-        return kind.__name__
+    if issubclass(kind, metrics.Metric):  # one of the user's may be minimized
+        return kind.__name__ if public_name(kind) else None
     name = getattr(identifier, "__name__", "")
     # Only what cannot be minimized; the others are losses.
     return name if name.endswith("_accuracy") and public_name(identifier) else None

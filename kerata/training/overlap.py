@@ -9,6 +9,7 @@ runs in order what one thread starts, so the batches are started by several thre
 import contextlib
 import contextvars
 import itertools
+import math
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 import jax
 import numpy as np
 
+from kerata.engine import placement
 from kerata.engine.scopes import ambient
 from kerata.kernels import platform
 from kerata.layers.recurrent import RNN
@@ -23,6 +25,9 @@ from kerata.training import steps
 
 # More batches at once would take memory that a user did not count on.
 _MOST = 4
+# Products of a weight, a time step and a sample in a batch. Below the first number, changing the
+# thread costs more than is gained; above the second, the operations are large enough to be shared.
+_SHORT, _LONG = 2**24, 2**30
 
 
 @contextlib.contextmanager
@@ -33,38 +38,47 @@ def overlapping(trainer, function: Callable) -> Iterator[Callable]:
         trainer: the model, built.
         function: the compiled step function.
     """
-    threads = min(_MOST, _cores())
+    weights = sum(x.count_params() for x in trainer._flatten_layers() if isinstance(x, RNN))
     if (
-        threads == 1
+        not weights
+        or _cores() == 1
         or platform() != "cpu"
+        or placement.current.distribution is not None
         or not (trainer.compiles_steps and steps.is_ours(function))
-        or not any(isinstance(layer, RNN) for layer in trainer._flatten_layers())
     ):
         yield function
         return
     with contextlib.ExitStack() as stack:
-        others = [stack.enter_context(ThreadPoolExecutor(1)) for _ in range(threads - 1)]
-        # Settings of this thread alone would not hold in the others.
-        alike = others[0].submit(_settings).result() == _settings()
-        yield steps.ours(_in_turn(function, others)) if alike else function
+        yield steps.ours(_in_turn(function, weights, stack))
 
 
-def _in_turn(function: Callable, others: list[ThreadPoolExecutor]) -> Callable:
-    turns = itertools.cycle([None, *others])
-    known: list = []
+def _in_turn(function: Callable, weights: int, stack: contextlib.ExitStack) -> Callable:
+    known: dict = {}
 
     def run(batch):
         leaves = jax.tree_util.tree_leaves(batch)
-        form = [(np.shape(leaf), getattr(leaf, "dtype", type(leaf))) for leaf in leaves]
+        form = tuple((np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in leaves)
         if form not in known:  # tracing belongs to the thread that called `predict`
-            known.append(form)
+            known[form] = _turns(weights * math.prod(np.shape(leaves[0])[:2]), stack)
             return function(batch)
-        thread = next(turns)
+        thread = next(known[form])
         if thread is None:
             return function(batch)
         return thread.submit(contextvars.copy_context().run, function, batch).result()
 
     return run
+
+
+def _turns(products: int, stack: contextlib.ExitStack) -> Iterator[ThreadPoolExecutor | None]:
+    """Yield for each batch but the first the thread to start it, or None for this one."""
+    others: list = []
+    if _SHORT <= products <= _LONG:
+        count = min(_MOST, _cores()) - 1
+        others = [stack.enter_context(ThreadPoolExecutor(1)) for _ in range(count)]
+        # Settings of this thread alone would not hold in the others.
+        if others[0].submit(_settings).result() != _settings():
+            others = []
+    yield from itertools.cycle([*others, None])
 
 
 def _settings() -> tuple:

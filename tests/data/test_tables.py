@@ -108,3 +108,12 @@ def test_other_encodings_and_arguments(path, tmp_path):
         Dataset.from_csv(path, delimiter=";;")
     with pytest.raises(ValueError, match="`columns` must be a list"):
         Dataset.from_csv(path, columns="age")
+
+
+def test_a_file_with_an_open_quotation_mark(tmp_path):
+    path = tmp_path / "open.csv"
+    path.write_text('a,b\n1,2\n"3,' + "4\n" * 70_000)
+    with pytest.raises(ValueError, match=r"in line \d+: .*limit.*\nLook for a quotation mark"):
+        Dataset.from_csv(path)
+    with pytest.raises(ValueError, match="`delimiter` must be one character"):
+        Dataset.from_csv(path, delimiter='"')

@@ -170,3 +170,8 @@ def test_resolve_is_every_get():
 def test_public_objects_show_their_public_names():
     assert repr(kerata.layers.Dense) == "<class 'kerata.layers.Dense'>"
     assert kerata.ops.matmul.__module__ == "kerata.ops"
+
+
+def test_functions_that_have_no_weak_references_are_registered():
+    register_keras_serializable("tests", "tanh of NumPy")(np.tanh)
+    assert get_registered_name(np.tanh) == "tests>tanh of NumPy"

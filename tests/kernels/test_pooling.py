@@ -127,3 +127,13 @@ def test_against_loops(height, width, window, stride, same):
         seen = x[max(0, top) : top + window, max(0, left) : left + window]
         assert largest[i, j] == seen.max()
         np.testing.assert_allclose(mean[i, j], seen.mean(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["cpu", "lax"])
+@pytest.mark.parametrize("strides", [1, 2])
+def test_maximum_of_truth_values(mode, strides):
+    x = jnp.array([True, False, False, False]).reshape(1, 4, 1)
+    with using(mode):
+        found = max_pool(x, 2, strides)
+    assert found.dtype == bool
+    assert found.ravel().tolist() == [True, False, False][::strides]

@@ -150,11 +150,25 @@ def test_gradients_of_many_samples_and_few_units(bias, started, sequences, backw
     with using("cpu"):
         found = jax.jit(jax.value_and_grad(scalar))(arguments)
         plain = jax.jit(lambda a: scalar(a))(arguments)
+        program = str(jax.make_jaxpr(jax.grad(scalar))(arguments))
+    # Inputs, ones and hidden states lie in one array.
+    assert f"f32[{TIME + 1},{WIDTH + bias + UNITS},{many}]" in program
     with using("lax"):
         expected = jax.jit(jax.value_and_grad(scalar))(arguments)
     np.testing.assert_allclose(plain, expected[0], rtol=1e-5)
     for a, e in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(a, e, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("batch", [2, loops.MANY_SAMPLES])
+@pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru"])
+def test_gradients_of_weights_in_a_narrower_dtype_and_of_no_steps(name, batch):
+    run, _, _, gates, bias = CELLS[name]
+    w, r, b = (jnp.asarray(a, "bfloat16") for a in weights(gates, bias))
+    for steps in (0, 2):
+        x = numbers(batch, steps, WIDTH)
+        gradient = jax.grad(lambda w: run(x, w, r, b, sequences=False)[0].sum())(w)  # noqa: B023
+        assert gradient.dtype == "bfloat16" and gradient.any() == (steps > 0)
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -14,6 +14,7 @@ from kerata.training import overlap, steps
 @pytest.fixture(autouse=True)
 def _three_cores(monkeypatch):
     monkeypatch.setattr(overlap, "_cores", lambda: 3)
+    monkeypatch.setattr(overlap, "_SHORT", 0)
 
 
 def recurrent(**options):
@@ -58,8 +59,24 @@ def in_turn(model, sizes):
 def test_threads_take_turns_with_what_is_compiled_already():
     places, here = in_turn(recurrent(), [2, 2, 2, 2, 2, 1]), threading.get_ident()
     # The first one compiles, and so does the last, of another shape.
-    assert places[0] == places[1] == places[4] == places[5] == here
-    assert len({here, places[2], places[3]}) == 3
+    assert places[0] == places[3] == places[5] == here
+    assert len({here, places[1], places[2]}) == 3 and places[4] == places[1]
+
+
+def test_one_batch_starts_no_thread(monkeypatch):
+    monkeypatch.setattr(overlap, "ThreadPoolExecutor", None)
+    assert in_turn(recurrent(), [2]) == [threading.get_ident()]
+
+
+@pytest.mark.parametrize("limit, value", [("_SHORT", 10**6), ("_LONG", 1)])
+def test_not_where_batches_are_too_short_or_long(monkeypatch, limit, value):
+    monkeypatch.setattr(overlap, limit, value)
+    assert set(in_turn(recurrent(), [2, 2, 2])) == {threading.get_ident()}
+
+
+def test_not_with_settings_of_this_thread_alone():
+    with jax.default_matmul_precision("highest"):
+        assert set(in_turn(recurrent(), [2, 2, 2])) == {threading.get_ident()}
 
 
 def test_errors_of_any_thread_come_out_and_threads_end():
@@ -82,7 +99,7 @@ def test_errors_of_any_thread_come_out_and_threads_end():
     assert threading.active_count() == before
 
 
-@pytest.mark.parametrize("reason", ["no loops", "one core", "own settings", "eager", "own step"])
+@pytest.mark.parametrize("reason", ["no loops", "one core", "eager", "own step"])
 def test_not(reason, monkeypatch):
     model = recurrent()
     if reason == "no loops":
@@ -92,8 +109,5 @@ def test_not(reason, monkeypatch):
     if reason == "eager":
         model.compile(run_eagerly=True)
     step = (lambda batch: batch) if reason == "own step" else steps.ours(lambda batch: batch)
-    with (
-        jax.default_matmul_precision("highest" if reason == "own settings" else None),
-        overlap.overlapping(model, step) as function,
-    ):
+    with overlap.overlapping(model, step) as function:
         assert function is step

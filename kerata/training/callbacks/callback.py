@@ -360,15 +360,16 @@ def _checked(callback):
             "`callbacks` must hold Callback objects.\n"
             f"Received: {callback!r} of type {type(callback).__name__}{hint}"
         )
-    hooks = [name for name in dir(Callback) if name.startswith("on_")]
-    for name in dir(type(callback)):
-        close = difflib.get_close_matches(name, hooks, 1, 0.9) if name.startswith("on_") else ()
-        if close and name not in hooks:
+    for name in {name for name in dir(type(callback)) if name.startswith("on_")} - _HOOKS:
+        if close := difflib.get_close_matches(name, _HOOKS, 1, 0.9):
             warn(
                 f"Nothing calls {type(callback).__name__}.{name}(): callbacks have no such method."
                 f"\nDid you mean {close[0]!r}?"
             )
     return callback
+
+
+_HOOKS = {name for name in dir(Callback) if name.startswith("on_")}
 
 
 def _overrides(callback, hook: str) -> bool:

@@ -54,7 +54,7 @@ class LambdaCallback(Callback):
             **kwargs,
         }
         for name, function in given.items():
-            if name.startswith("on_") and not hasattr(Callback, name):
+            if name.startswith("on_") and not hasattr(type(self), name):
                 hooks = [hook for hook in dir(Callback) if hook.startswith("on_")]
                 raise unknown_name("method of a callback", name, hooks)
             if function is not None:
