@@ -31,24 +31,28 @@ _SHORT, _LONG = 2**24, 2**30
 
 
 @contextlib.contextmanager
-def overlapping(trainer, function: Callable) -> Iterator[Callable]:
+def overlapping(trainer, function: Callable, batches: int | None = None) -> Iterator[Callable]:
     """Give a step function of batches that depend on no other, which may run side by side.
 
     Args:
         trainer: the model, built.
         function: the compiled step function.
+        batches: how many there will be, if it is known.
     """
-    weights = sum(x.count_params() for x in trainer._flatten_layers() if isinstance(x, RNN))
-    if (
-        not weights
-        or _cores() == 1
-        or platform() != "cpu"
-        or placement.current.distribution is not None
-        or not (trainer.compiles_steps and steps.is_ours(function))
-    ):
+    may = (
+        batches != 1
+        and _cores() > 1
+        and platform() == "cpu"
+        and placement.current.distribution is None
+        and trainer.compiles_steps
+        and steps.is_ours(function)
+    )
+    loops = [x for x in trainer._flatten_layers() if isinstance(x, RNN)] if may else []
+    if not loops:
         yield function
         return
     with contextlib.ExitStack() as stack:
+        weights = sum(v.size for layer in loops for v in layer.weights)
         yield steps.ours(_in_turn(function, weights, stack))
 
 

@@ -361,7 +361,7 @@ class Trainer(Stepping):
 
         callbacks.on_predict_begin()
         size = self.steps_per_execution
-        with overlapping(self, self.make_predict_function()) as function:
+        with overlapping(self, self.make_predict_function(), feed.num_batches) as function:
             function = self._filling(function, feed, PREDICT, size)
             loop.run(self, loop.PREDICT, function, stream, callbacks, steps, after_step, size)
         callbacks.on_predict_end()

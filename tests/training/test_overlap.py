@@ -99,7 +99,7 @@ def test_errors_of_any_thread_come_out_and_threads_end():
     assert threading.active_count() == before
 
 
-@pytest.mark.parametrize("reason", ["no loops", "one core", "eager", "own step"])
+@pytest.mark.parametrize("reason", ["no loops", "one core", "one batch", "eager", "own step"])
 def test_not(reason, monkeypatch):
     model = recurrent()
     if reason == "no loops":
@@ -109,5 +109,5 @@ def test_not(reason, monkeypatch):
     if reason == "eager":
         model.compile(run_eagerly=True)
     step = (lambda batch: batch) if reason == "own step" else steps.ours(lambda batch: batch)
-    with overlap.overlapping(model, step) as function:
+    with overlap.overlapping(model, step, 1 if reason == "one batch" else 2) as function:
         assert function is step
