@@ -32,15 +32,23 @@ TRAIN, TEST, PREDICT = "train_step", "test_step", "predict_step"
 
 
 def takes_state(method: Callable) -> bool:
-    """Return whether a step method is written in the stateless style."""
+    """Return whether a step method is written in the stateless style.
+
+    One that takes whatever comes, `train_step(self, *args)`, is: that is what Keras gives on JAX.
+    """
+    if getattr(method, "__func__", None) in (getattr(Stepping, n) for n in (TRAIN, TEST, PREDICT)):
+        return False  # takes either
     kinds = inspect.Parameter
+    parameters = inspect.signature(method).parameters.values()
     positional = [
         p
-        for p in inspect.signature(method).parameters.values()
+        for p in parameters
         if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)
         and p.default is kinds.empty
     ]
-    return len(positional) == 2
+    return len(positional) == 2 or (
+        not positional and any(p.kind is kinds.VAR_POSITIONAL for p in parameters)
+    )
 
 
 def state_variables(trainer, name: str) -> list[list]:
