@@ -308,7 +308,8 @@ def table(rows, formats) -> bool:
                 elif found.endswith(")"):
                     found = ""
                 print(f"{found:>15}", end="", flush=True)
-            jax.clear_caches()
+            if row.group == "applications":
+                jax.clear_caches()
             print()
     print()
     for number, (_, title, name, format, found) in enumerate(failures, 1):

@@ -269,7 +269,9 @@ def _table(path, model, inputs):
     try:
         lines, starts = csv_rows(path)
     except ValueError:
-        raise BadInput(f"{path} must be a table as text in UTF-8, and is not") from None
+        raise BadInput(
+            f"{path} must be a table as text in UTF-8, with every quotation mark closed"
+        ) from None
     if not lines:
         raise BadInput(f"{path} is empty")
     if other := other_delimiter(lines[:2], ","):

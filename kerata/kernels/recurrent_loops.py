@@ -189,27 +189,48 @@ def _lstm_factors(a, cells, tanh_c, axis=-1):
     return o * _tanh_slope(tanh_c), f, jnp.concatenate(factors, axis)
 
 
+def _lstm_back(to_hidden, factors, cotangents, masks=None, axis=-1):
+    """Run the gradient's loop.
+
+    Args:
+        to_hidden: takes the cotangent of a step's gates to that of its hidden state.
+        factors: what `_lstm_factors` returned.
+        cotangents: of all hidden states (or None), of the last, and of the last cell state.
+        masks: see above.
+        axis: that of the gates in a step.
+
+    Returns:
+        Cotangents of the first hidden and cell state, and of the gates of all steps.
+    """
+    through, f, factors = factors
+    d_hidden, d_h, d_c = cotangents
+    steps = len(factors)
+
+    def step(k, loop):
+        d_h, d_c, d_z = loop
+        t = steps - 1 - k
+        if d_hidden is not None:
+            d_h = d_h + _at(d_hidden, t)
+        d_c = d_c + d_h * _at(through, t)
+        now = jnp.concatenate([d_c, d_c, d_c, d_h], axis) * _at(d_z, t)
+        before = to_hidden(now)
+        if masks is not None:
+            before = before + jnp.where(_at(masks, t), 0, d_h)
+        return before, d_c * _at(f, t), _put(d_z, now, t)
+
+    return lax.fori_loop(0, steps, step, (d_h, d_c, factors))
+
+
 def _lstm_backward(sequences, saved, cotangents):
     recurrent, h0, masks, drop, a, cells, tanh_c, hidden = saved
-    d_hidden, d_h, d_c = cotangents
-    steps = a.shape[0]
     through, f, factors = _lstm_factors(a, cells, tanh_c)
     if masks is not None:
         factors, through = jnp.where(masks, factors, 0), jnp.where(masks, through, 0)
         f = jnp.where(masks, f, 1)
     transposed = recurrent.T
-
-    def step(k, loop):
-        d_h, d_c, d_z = loop
-        t = steps - 1 - k
-        if sequences:
-            d_h = d_h + _at(d_hidden, t)
-        d_c = d_c + d_h * _at(through, t)
-        now = jnp.concatenate([d_c, d_c, d_c, d_h], axis=-1) * _at(d_z, t)
-        passed = 0 if masks is None else jnp.where(_at(masks, t), 0, d_h)
-        return met(now @ transposed, drop) + passed, d_c * _at(f, t), _put(d_z, now, t)
-
-    d_h, d_c, d_z = lax.fori_loop(0, steps, step, (d_h, d_c, factors))
+    d_h, d_c, d_z = _lstm_back(
+        lambda now: met(now @ transposed, drop), (through, f, factors), cotangents, masks
+    )
     d_recurrent = contract(met(_shifted(h0, hidden), drop), d_z)
     return d_z, d_recurrent, d_h, d_c, None, None
 
@@ -294,21 +315,10 @@ def _narrow_lstm_forward(x, kernels, h, c, sequences):
 
 def _narrow_lstm_backward(sequences, saved, cotangents):
     rows, kernels, a, cells = saved
-    d_hidden, d_h, d_c = cotangents
     steps, units = len(a), cells.shape[1]
-    through, f, factors = _lstm_factors(a, cells, jnp.tanh(cells[1:]), axis=1)
+    factors = _lstm_factors(a, cells, jnp.tanh(cells[1:]), axis=1)
     to_inputs, to_hidden = jnp.split(kernels.T, [kernels.shape[1] - units])
-
-    def step(k, loop):
-        d_h, d_c, d_z = loop
-        t = steps - 1 - k
-        if sequences:
-            d_h = d_h + _at(d_hidden, t)
-        d_c = d_c + d_h * _at(through, t)
-        now = jnp.concatenate([d_c, d_c, d_c, d_h]) * _at(d_z, t)
-        return to_hidden @ now, d_c * _at(f, t), _put(d_z, now, t)
-
-    d_h, d_c, d_z = lax.fori_loop(0, steps, step, (d_h, d_c, factors))
+    d_h, d_c, d_z = _lstm_back(lambda now: to_hidden @ now, factors, cotangents, axis=0)
     # Step by step: in one product, both factors would be transposed first.
     d_kernels = jnp.einsum("tgb,tkb->tgk", d_z, rows).sum(0)
     d_x = jnp.einsum("tkg,tgb->tkb", jnp.broadcast_to(to_inputs, (steps, *to_inputs.shape)), d_z)

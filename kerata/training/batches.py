@@ -19,6 +19,12 @@ def batch_size(data) -> int | None:
     return None
 
 
+def form(data) -> tuple:
+    """Return the shapes and dtypes of a batch: what a program for it depends on."""
+    leaves = jax.tree_util.tree_leaves(data)
+    return tuple((np.shape(leaf), getattr(leaf, "dtype", type(leaf))) for leaf in leaves)
+
+
 def plain_array(leaf):
     """Return `leaf` as an array of NumPy or JAX: no copy where possible.
 

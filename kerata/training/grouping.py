@@ -23,7 +23,7 @@ from kerata.engine import placement
 from kerata.engine.transforms import jit, lift
 from kerata.kernels import platform
 from kerata.layers.recurrent import RNN
-from kerata.training.batches import batch_size
+from kerata.training.batches import batch_size, form
 from kerata.training.feeding import ArrayFeed, Feed
 
 # Batches in a group.
@@ -101,8 +101,8 @@ class Grouped:
     def __call__(self, batches):
         results: Any = None
         if self.loop is not None and len(batches) > 1:
-            form = _form(batches[0])
-            alike = list(itertools.takewhile(lambda batch: _form(batch) == form, batches))
+            first = form(batches[0])
+            alike = list(itertools.takewhile(lambda batch: form(batch) == first, batches))
             try:
                 results = self.loop(_stacked(alike, self.size), np.int32(len(alike)))
                 batches = batches[len(alike) :]
@@ -111,10 +111,6 @@ class Grouped:
         for batch in batches:
             results = self.single(batch)
         return results
-
-
-def _form(batch):
-    return [(leaf.shape, leaf.dtype) for leaf in jax.tree_util.tree_leaves(batch)]
 
 
 def _stacked(batches: list, size: int):

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import jax
-import numpy as np
 
 from kerata.engine import placement
 from kerata.engine.scopes import ambient
 from kerata.kernels import platform
 from kerata.layers.recurrent import RNN
 from kerata.training import steps
+from kerata.training.batches import form
 
 # More batches at once would take memory that a user did not count on.
 _MOST = 4
@@ -60,12 +60,12 @@ def _in_turn(function: Callable, weights: int, stack: contextlib.ExitStack) -> C
     known: dict = {}
 
     def run(batch):
-        leaves = jax.tree_util.tree_leaves(batch)
-        form = tuple((np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in leaves)
-        if form not in known:  # tracing belongs to the thread that called `predict`
-            known[form] = _turns(weights * math.prod(np.shape(leaves[0])[:2]), stack)
+        key = form(batch)
+        if key not in known:  # tracing belongs to the thread that called `predict`
+            shape, _ = key[0]
+            known[key] = _turns(weights * math.prod(shape[:2]), stack)
             return function(batch)
-        thread = next(known[form])
+        thread = next(known[key])
         if thread is None:
             return function(batch)
         return thread.submit(contextvars.copy_context().run, function, batch).result()

@@ -23,7 +23,7 @@ from kerata.engine.errors import warn
 from kerata.engine.masks import counted_rows, get_mask, set_mask
 from kerata.engine.scopes import Scope, StatelessScope, ambient
 from kerata.engine.transforms import jit, lift, program_holders, value_and_grad
-from kerata.training.batches import batch_size
+from kerata.training.batches import batch_size, form
 from kerata.training.compiling import Compiling
 from kerata.training.padding import Filled
 from kerata.utils.numerical import unpack_x_y_sample_weight
@@ -227,8 +227,7 @@ class _TracedOnce:
         program_holders[id(self)] = self
 
     def __call__(self, data):
-        shapes = [(x.shape, str(x.dtype)) for x in jax.tree_util.tree_leaves(data)]
-        key = (jax.tree_util.tree_structure(data), tuple(shapes), ambient())
+        key = (jax.tree_util.tree_structure(data), form(data), ambient())
         if key not in self._programs:
             _, state = lift(self._step, data)
             self._programs[key] = state, jax.jit(self._pure(state))
